@@ -1,0 +1,131 @@
+"""What a database can do for Blazon. Two drivers do it: `sqlite` and `postgres`."""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AbstractAsyncContextManager
+from typing import Any, Final, NamedTuple, Protocol
+
+__all__ = ["DIALECTS", "Database", "Dialect", "Lease", "Reads", "Row", "Statement", "Transaction", "Value"]
+
+Value = str | int | float | bytes | None
+Row = Sequence[Any]
+
+
+class Statement(NamedTuple):
+    """One SQL statement with its parameters; `?` marks a parameter on both databases."""
+
+    sql: str
+    parameters: tuple[Value, ...] = ()
+
+
+class Dialect(NamedTuple):
+    """The few places where SQLite and PostgreSQL want other words."""
+
+    name: str
+    lock: str
+    """Ends a SELECT that must hold its row until the transaction ends."""
+
+    def contains(self, column: str) -> str:
+        """A condition: the JSON text in `column` contains the JSON text given as parameter.
+
+        Containment is PostgreSQL's `@>`: objects by key, arrays as sets, everything else by equality.
+        """
+        if self.name == "sqlite":
+            return f"json_contains({column}, ?)"
+        return f"{column}::jsonb @> ?::jsonb"
+
+    def one_of(self, column: str) -> str:
+        """A condition: `column` is one of the strings of a JSON array given as parameter."""
+        if self.name == "sqlite":
+            return f"{column} IN (SELECT value FROM json_each(?))"
+        return f"{column} IN (SELECT jsonb_array_elements_text(?::jsonb))"
+
+
+DIALECTS: Final = {
+    "sqlite": Dialect("sqlite", ""),
+    "postgresql": Dialect("postgresql", " FOR UPDATE"),
+}
+
+
+class Reads(Protocol):
+    """Somewhere to read from: the database, a transaction, a snapshot."""
+
+    dialect: Dialect
+
+    async def rows(self, sql: str, parameters: Sequence[Value] = ()) -> Sequence[Row]:
+        """Every row of a query. Raises StorageUnavailable."""
+        ...
+
+    async def row(self, sql: str, parameters: Sequence[Value] = ()) -> Row | None:
+        """The first row of a query, or None. Raises StorageUnavailable."""
+        ...
+
+
+class Transaction(Reads, Protocol):
+    """A write transaction. It commits when its block ends and rolls back when the block raises."""
+
+    async def run(self, sql: str, parameters: Sequence[Value] = ()) -> None:
+        """Runs one statement. Raises IntegrityConflict, StorageUnavailable."""
+        ...
+
+    async def run_many(self, sql: str, parameters: Sequence[tuple[Value, ...]]) -> None:
+        """Runs one statement once for each tuple of parameters. Raises IntegrityConflict, StorageUnavailable."""
+        ...
+
+    async def script(self, sql: str) -> None:
+        """Runs several statements without parameters: a migration."""
+        ...
+
+    async def column_of(
+        self, table: str, column: str, keys: tuple[str, ...], wanted: Sequence[tuple[str, ...]]
+    ) -> dict[tuple[str, ...], Any]:
+        """One column of many rows at once, by key; keys without a row are left out."""
+        ...
+
+    async def signal(self, channel: str) -> None:
+        """Wakes the other processes that wait on the channel, when this transaction commits."""
+        ...
+
+    def savepoint(self) -> AbstractAsyncContextManager[None]:
+        """A part of the transaction that is undone alone when its block raises."""
+        ...
+
+
+class Lease(Protocol):
+    """The right to be the one process that does something."""
+
+    @property
+    def held(self) -> bool:
+        """Whether the right is still ours. It is lost with the connection it hangs on."""
+        ...
+
+
+class Database(Reads, Protocol):
+    """A database that is open."""
+
+    def transaction(self) -> AbstractAsyncContextManager[Transaction]:
+        """A write transaction. Raises StorageUnavailable, and OutcomeUnknown when the commit's answer was lost."""
+        ...
+
+    def snapshot(self) -> AbstractAsyncContextManager[Reads]:
+        """Reads that all see the same moment."""
+        ...
+
+    def scratch(self) -> AbstractAsyncContextManager["Database"]:
+        """An empty database beside this one, of the same kind, gone when its block ends."""
+        ...
+
+    async def rows_aside(self, sql: str, parameters: Sequence[Value] = ()) -> Sequence[Row]:
+        """As `rows`, for a query that may take long: it does not hold up the event loop."""
+        ...
+
+    def leader(self, name: str) -> AbstractAsyncContextManager[Lease]:
+        """Waits until this process is the one that may do `name`, and is it until the block ends."""
+        ...
+
+    def signals(self, channel: str) -> AsyncIterator[None]:
+        """Yields whenever another process called `signal` on the channel; never ends."""
+        ...
+
+    async def close(self) -> None:
+        """Closes every connection."""
+        ...

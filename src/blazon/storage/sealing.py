@@ -1,0 +1,143 @@
+"""Secrets at rest.
+
+One master key, from which a key for each purpose is derived (HKDF, RFC 5869). A secret is sealed with AES-256-GCM
+(NIST SP 800-38D) under a random nonce of 96 bits, bound to a context, so that a sealed secret moved to another row
+does not open. What must be looked up by value is found by a keyed hash (HMAC-SHA-256) instead.
+"""
+
+import base64
+import contextlib
+import hashlib
+import hmac
+import os
+from pathlib import Path
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+from blazon.errors import BlazonError, SettingsError
+from blazon.storage.engine import Database
+
+__all__ = ["SealBroken", "Sealer", "check_master_key", "load_master_key", "open_sealer"]
+
+_NONCE = 12
+_PREFIX = "v1."
+_KEY_FILE = "master.key"
+_CHECK = "sealing-check"
+
+
+class SealBroken(BlazonError):
+    """A sealed secret does not open: another master key, another context, or damage."""
+
+    title = "a sealed secret does not open"
+
+
+class Sealer:
+    """Seals, opens, and derives keys. The master key is 32 bytes."""
+
+    def __init__(self, master_key: bytes) -> None:
+        if len(master_key) != 32:
+            raise ValueError("a master key is 32 bytes")
+        self._master_key = master_key
+        self._aead = AESGCM(self.derive("sealing"))
+        self._hash_key = self.derive("lookup")
+
+    def derive(self, purpose: str, length: int = 32) -> bytes:
+        """A key for one purpose: the same purpose gives the same key."""
+        return HKDF(SHA256(), length, salt=None, info=b"blazon/" + purpose.encode()).derive(self._master_key)
+
+    def seal(self, secret: bytes, context: str) -> str:
+        """Seals a secret for one context, such as `user/<id>/secret`."""
+        nonce = os.urandom(_NONCE)
+        sealed = nonce + self._aead.encrypt(nonce, secret, context.encode())
+        return _PREFIX + base64.urlsafe_b64encode(sealed).decode()
+
+    def unseal(self, sealed: str, context: str) -> bytes:
+        """Opens what `seal` made for the same context. Raises SealBroken."""
+        try:
+            if not sealed.startswith(_PREFIX):
+                raise ValueError("not a sealed secret")
+            raw = base64.urlsafe_b64decode(sealed[len(_PREFIX) :])
+            return self._aead.decrypt(raw[:_NONCE], raw[_NONCE:], context.encode())
+        except (InvalidTag, ValueError) as error:
+            raise SealBroken(f"the secret of {context} does not open; is secrets.master_key the right one?") from error
+
+    def fingerprint(self, value: str) -> str:
+        """A keyed hash to find a secret by: 64 hexadecimal digits."""
+        return hmac.new(self._hash_key, value.encode(), hashlib.sha256).hexdigest()
+
+
+async def open_sealer(database: Database, configured: str, data_dir: Path) -> Sealer:
+    """The sealer with the master key of a database: from the settings, else from `master.key` in the data folder.
+
+    A database that has no key yet gets one, and keeps a sealed word by which a wrong key is noticed. Raises
+    SettingsError.
+    """
+    row = await database.row("SELECT value FROM kept WHERE name = ?", (_CHECK,))
+    if row is not None and not configured and not (data_dir / _KEY_FILE).exists():
+        raise SettingsError(
+            f"the key of this database is not here: restore {data_dir / _KEY_FILE} from the copy you made with the"
+            " database, or give it as secrets.master_key"
+        )
+    sealer = Sealer(load_master_key(configured, data_dir))
+    await check_master_key(database, sealer)
+    return sealer
+
+
+def load_master_key(configured: str, data_dir: Path) -> bytes:
+    """The master key from the settings (base64 of 32 bytes), else from `master.key` in the data folder.
+
+    The file is made when it is not there, readable by its owner only. Raises SettingsError.
+    """
+    if configured:
+        try:
+            key = base64.b64decode(configured, validate=True)
+        except ValueError:
+            key = b""
+        if len(key) != 32:
+            raise SettingsError("secrets.master_key must be base64 of 32 bytes; make one with: openssl rand -base64 32")
+        return key
+    path = data_dir / _KEY_FILE
+    if not path.exists():
+        _make_key_file(path)
+    try:
+        key = base64.b64decode(path.read_bytes(), validate=False)
+    except ValueError:
+        key = b""
+    if len(key) != 32:
+        raise SettingsError(f"{path} is damaged: it must hold base64 of 32 bytes; restore it from a copy")
+    return key
+
+
+def _make_key_file(path: Path) -> None:
+    """Writes a new key beside and links it into place: a kill half-way leaves no half a key, a race has one winner."""
+    draft = path.with_suffix(f".{os.getpid()}.new")
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(base64.b64encode(os.urandom(32)) + b"\n")
+        file.flush()
+        os.fsync(file.fileno())
+    with contextlib.suppress(FileExistsError):
+        os.link(draft, path)
+    draft.unlink()
+
+
+async def check_master_key(database: Database, sealer: Sealer) -> None:
+    """Makes sure that this is the master key the database was made with. Raises SettingsError."""
+    async with database.transaction() as tx:
+        # Several processes may start at once on a new database: the first one's word stays.
+        await tx.run(
+            "INSERT INTO kept (name, value) VALUES (?, ?) ON CONFLICT (name) DO NOTHING",
+            (_CHECK, sealer.seal(b"blazon", _CHECK)),
+        )
+    row = await database.row("SELECT value FROM kept WHERE name = ?", (_CHECK,))
+    assert row is not None
+    try:
+        sealer.unseal(row[0], _CHECK)
+    except SealBroken:
+        raise SettingsError(
+            "secrets.master_key (or data_dir/master.key) is not the key this database was made with; every process of"
+            " one database needs the same key"
+        ) from None

@@ -1,0 +1,288 @@
+"""SQLite through apsw.
+
+Statements of a write transaction run on the event loop, where they take microseconds; only COMMIT, which waits for the
+disk, runs in a thread, so that the loop goes on gathering the next batch meanwhile. Reads use a second connection,
+straight from the loop. Queries that may take long run in threads of their own, each with its own connection.
+
+WAL with `synchronous=FULL`: a commit that returned is on disk. One process writes: the data folder is locked.
+"""
+
+import asyncio
+import fcntl
+import json
+import tempfile
+import threading
+from collections.abc import AsyncIterator, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+from typing import IO, Any
+
+import apsw
+
+from blazon.errors import BlazonError, IntegrityConflict, StartError, StorageUnavailable
+from blazon.storage.engine import DIALECTS, Database, Dialect, Lease, Reads, Row, Transaction, Value
+
+__all__ = ["SqliteDatabase"]
+
+_CHECKPOINT_PAGES = 8000
+"""Pages (of 4 KiB) in the write-ahead log before they are put into the database: pages that are written again and again
+are put there once."""
+
+_PASSING = (
+    apsw.BusyError,
+    apsw.CantOpenError,
+    apsw.CorruptError,
+    apsw.FullError,
+    apsw.IOError,
+    apsw.LockedError,
+    apsw.NoMemError,
+    apsw.NotADBError,
+    apsw.ProtocolError,
+    apsw.ReadOnlyError,
+)
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    try:
+        yield
+    except apsw.Error as error:
+        raise _translation(error) from error
+
+
+def _translation(error: apsw.Error) -> BlazonError:
+    if isinstance(error, apsw.ConstraintError):
+        return IntegrityConflict(str(error))
+    if isinstance(error, _PASSING):
+        return StorageUnavailable(f"SQLite: {error}")
+    raise error
+
+
+def contains(document: object, wanted: object) -> bool:
+    """PostgreSQL's `@>` for JSON values (PostgreSQL 15 documentation, §8.14.3)."""
+    if isinstance(wanted, dict):
+        return isinstance(document, dict) and all(
+            key in document and contains(document[key], value) for key, value in wanted.items()
+        )
+    if isinstance(wanted, list):
+        if not isinstance(document, list):
+            return False
+        return all(any(contains(have, want) for have in document) for want in wanted)
+    if isinstance(document, list | dict):
+        return False
+    # In Python True == 1; in JSON they differ.
+    return isinstance(wanted, bool) == isinstance(document, bool) and document == wanted
+
+
+def _json_contains(document: str | None, wanted: str | None) -> int:
+    if document is None or wanted is None:
+        return 0
+    have, want = json.loads(document), json.loads(wanted)
+    # The one exception of `@>`: an array at the top contains a bare primitive.
+    if isinstance(have, list) and not isinstance(want, list | dict):
+        want = [want]
+    return int(contains(have, want))
+
+
+class _Reader:
+    """One connection to read from."""
+
+    def __init__(self, connection: apsw.Connection) -> None:
+        self.dialect: Dialect = DIALECTS["sqlite"]
+        self._connection = connection
+
+    async def rows(self, sql: str, parameters: Sequence[Value] = ()) -> Sequence[Row]:
+        try:
+            return self._connection.execute(sql, parameters).fetchall()
+        except apsw.Error as error:
+            raise _translation(error) from error
+
+    async def row(self, sql: str, parameters: Sequence[Value] = ()) -> Row | None:
+        try:
+            return self._connection.execute(sql, parameters).fetchone()
+        except apsw.Error as error:
+            raise _translation(error) from error
+
+
+class SqliteTransaction(_Reader):
+    """A write transaction on the one connection that writes."""
+
+    async def run(self, sql: str, parameters: Sequence[Value] = ()) -> None:
+        try:
+            self._connection.execute(sql, parameters)
+        except apsw.Error as error:
+            raise _translation(error) from error
+
+    async def run_many(self, sql: str, parameters: Sequence[tuple[Value, ...]]) -> None:
+        try:
+            self._connection.executemany(sql, parameters)
+        except apsw.Error as error:
+            raise _translation(error) from error
+
+    async def script(self, sql: str) -> None:
+        await self.run(sql)
+
+    async def column_of(
+        self, table: str, column: str, keys: tuple[str, ...], wanted: Sequence[tuple[str, ...]]
+    ) -> dict[tuple[str, ...], Any]:
+        where = " AND ".join(f"{key} = ?" for key in keys)
+        sql = f"SELECT {column} FROM {table} WHERE {where}"
+        found: dict[tuple[str, ...], Any] = {}
+        for key in wanted:
+            row = await self.row(sql, key)
+            if row is not None:
+                found[key] = row[0]
+        return found
+
+    async def signal(self, channel: str) -> None:
+        """One process has the file: there is nobody else to wake."""
+
+    @asynccontextmanager
+    async def savepoint(self) -> AsyncIterator[None]:
+        await self.run("SAVEPOINT part")
+        try:
+            yield
+        except BaseException:
+            await self.run("ROLLBACK TO part")
+            await self.run("RELEASE part")
+            raise
+        await self.run("RELEASE part")
+
+
+class _Sole:
+    """The lease of the only process there is."""
+
+    held = True
+
+
+class SqliteDatabase(_Reader):
+    """A SQLite file. `durable=False` is for scratch databases only: it does not wait for the disk."""
+
+    def __init__(self, path: Path, *, writable: bool = True, durable: bool = True) -> None:
+        self._path = path
+        self._durable = durable
+        self._lock_file = _lock(path) if writable and durable else None
+        with _translated():
+            self._writer = self._connect(writable=True) if writable else None
+            super().__init__(self._connect(writable=False) if durable else self._writer_or_die())
+        self._writing = asyncio.Lock()
+        self._commits = ThreadPoolExecutor(1, "sqlite-commit")
+        self._aside = ThreadPoolExecutor(2, "sqlite-aside")
+        self._local = threading.local()
+
+    def _writer_or_die(self) -> apsw.Connection:
+        if self._writer is None:
+            raise StorageUnavailable("this database was opened to read only")
+        return self._writer
+
+    def _connect(self, *, writable: bool) -> apsw.Connection:
+        flags = apsw.SQLITE_OPEN_READWRITE | (apsw.SQLITE_OPEN_CREATE if writable else 0)
+        connection = apsw.Connection(str(self._path), flags=flags)
+        connection.set_busy_timeout(5000)
+        connection.execute("PRAGMA journal_mode = WAL" if self._durable else "PRAGMA journal_mode = OFF")
+        connection.execute(f"PRAGMA synchronous = {'FULL' if self._durable else 'OFF'}")
+        connection.execute("PRAGMA cache_size = -16000")
+        connection.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
+        connection.execute("PRAGMA temp_store = MEMORY")
+        if not writable:
+            connection.execute("PRAGMA query_only = ON")
+        connection.create_scalar_function("json_contains", _json_contains, 2, deterministic=True)  # type: ignore[arg-type]
+        return connection
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Transaction]:
+        connection = self._writer_or_die()
+        async with self._writing:
+            with _translated():
+                connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield SqliteTransaction(connection)
+                await self._commit(connection)
+            except BaseException:
+                # SQLite itself may have rolled back already, after an I/O error or a full disk.
+                if connection.in_transaction:
+                    with _translated():
+                        connection.execute("ROLLBACK")
+                raise
+
+    async def _commit(self, connection: apsw.Connection) -> None:
+        commit = asyncio.get_running_loop().run_in_executor(self._commits, _commit, connection)
+        try:
+            await asyncio.shield(commit)
+        except asyncio.CancelledError:
+            # The thread cannot be stopped half-way: wait for it, so that the connection is free when we let go.
+            await asyncio.wait([commit])
+            raise
+
+    @asynccontextmanager
+    async def snapshot(self) -> AsyncIterator[Reads]:
+        with _translated():
+            connection = self._connect(writable=False)
+        try:
+            with _translated():
+                connection.execute("BEGIN")
+                connection.execute("SELECT 1 FROM sqlite_schema").fetchall()  # the read lock is taken by reading
+            yield _Reader(connection)
+        finally:
+            connection.close()
+
+    @asynccontextmanager
+    async def scratch(self) -> AsyncIterator[Database]:
+        with tempfile.TemporaryDirectory(prefix="blazon-scratch-", dir=self._path.parent) as folder:
+            database = SqliteDatabase(Path(folder) / "scratch.db", durable=False)
+        # The file has no name any more: it is gone with its last connection, also when we are killed.
+        try:
+            yield database
+        finally:
+            await database.close()
+
+    async def rows_aside(self, sql: str, parameters: Sequence[Value] = ()) -> Sequence[Row]:
+        return await asyncio.get_running_loop().run_in_executor(self._aside, self._rows_in_thread, sql, parameters)
+
+    def _rows_in_thread(self, sql: str, parameters: Sequence[Value]) -> Sequence[Row]:
+        with _translated():
+            connection = getattr(self._local, "connection", None)
+            if connection is None:
+                connection = self._local.connection = self._connect(writable=False)
+            rows: Sequence[Row] = connection.execute(sql, parameters).fetchall()
+            return rows
+
+    @asynccontextmanager
+    async def leader(self, name: str) -> AsyncIterator[Lease]:
+        yield _Sole()
+
+    async def signals(self, channel: str) -> AsyncIterator[None]:
+        await asyncio.Event().wait()
+        yield
+
+    async def close(self) -> None:
+        async with self._writing:
+            self._commits.shutdown()
+            self._aside.shutdown()
+            for connection in (self._connection, self._writer):
+                if connection is not None:
+                    connection.close()
+            if self._lock_file is not None:
+                self._lock_file.close()
+
+
+def _commit(connection: apsw.Connection) -> None:
+    with _translated():
+        connection.execute("COMMIT")
+
+
+def _lock(path: Path) -> IO[bytes]:
+    """One process a data folder: the writer relies on being the only one."""
+    try:
+        file = open(path.with_suffix(".lock"), "ab")  # noqa: SIM115 - held open for as long as the database is
+    except OSError as error:
+        raise StartError(f"cannot open the database {path}: {error.strerror}; is its folder there?") from None
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        file.close()
+        raise StartError(
+            f"another Blazon is using {path.parent}: stop it, or choose another folder with --data-dir"
+        ) from None
+    return file

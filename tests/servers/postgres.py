@@ -1,0 +1,55 @@
+"""A private PostgreSQL 15 (Debian's package)."""
+
+import os
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+
+from tests.servers.process import Server, answers, free_port, wait_for
+
+_BINARIES = Path("/usr/lib/postgresql/15/bin")
+
+
+class PostgresServer(Server):
+    """PostgreSQL as its own user. `durable=False` leaves fsync out, which is right for tests and wrong for figures."""
+
+    name = "postgres"
+
+    def __init__(self, *, durable: bool = False, environment: Mapping[str, str] | None = None) -> None:
+        super().__init__(user="postgres")
+        self.port = free_port()
+        self._durable = durable
+        self._environment = {**os.environ, **(environment or {})}
+        self._databases = 0
+        self.call(
+            [_BINARIES / "initdb", "-D", self.folder / "data", "-A", "trust", "-U", "app", "--no-locale", "--no-sync"]
+        )
+        self.start()
+
+    def start(self) -> None:
+        """Starts the server on its data."""
+        options = ["-c", "listen_addresses=127.0.0.1", "-c", "max_connections=100"]
+        if not self._durable:
+            options += ["-c", "fsync=off", "-c", "full_page_writes=off"]
+        (self.folder / "data" / "postmaster.pid").unlink(missing_ok=True)
+        self.spawn(
+            [_BINARIES / "postgres", "-D", self.folder / "data", "-p", str(self.port), "-k", self.folder, *options],
+            self._environment,
+        )
+        wait_for(self._ready, self.name)
+
+    def _ready(self) -> bool:
+        self.running()
+        if not answers(self.port):
+            return False
+        command = [_BINARIES / "pg_isready", "-q", "-h", "127.0.0.1", "-p", str(self.port)]
+        return subprocess.run(command, check=False).returncode == 0
+
+    def new_database(self) -> str:
+        """Makes an empty database and returns its URL."""
+        self._databases += 1
+        name = f"test_{self._databases}"
+        self.call(
+            [_BINARIES / "createdb", "-h", "127.0.0.1", "-p", str(self.port), "-U", "app", "-T", "template0", name]
+        )
+        return f"postgresql://app@127.0.0.1:{self.port}/{name}"

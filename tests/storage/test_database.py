@@ -1,0 +1,150 @@
+"""What every database must do, tried on SQLite and on PostgreSQL alike."""
+
+import asyncio
+
+import pytest
+
+from blazon.errors import IntegrityConflict
+from blazon.storage import Database
+
+TABLE = "CREATE TABLE boxes (id TEXT PRIMARY KEY, size BIGINT NOT NULL, doc TEXT NOT NULL DEFAULT '{}')"
+
+
+@pytest.fixture(autouse=True)
+async def table(database: Database) -> None:
+    async with database.transaction() as tx:
+        await tx.script(TABLE)
+
+
+async def _ids(database: Database) -> list[str]:
+    return [row[0] for row in await database.rows("SELECT id FROM boxes ORDER BY id")]
+
+
+async def test_a_transaction_is_kept_when_it_ends_and_undone_when_it_raises(database: Database) -> None:
+    async with database.transaction() as tx:
+        await tx.run("INSERT INTO boxes (id, size) VALUES (?, ?)", ("a", 1))
+    with pytest.raises(LookupError):
+        async with database.transaction() as tx:
+            await tx.run("INSERT INTO boxes (id, size) VALUES (?, ?)", ("b", 2))
+            raise LookupError
+    assert await _ids(database) == ["a"]
+
+
+async def test_run_many_runs_a_statement_for_each(database: Database) -> None:
+    async with database.transaction() as tx:
+        await tx.run_many(
+            "INSERT INTO boxes (id, size) VALUES (?, ?)", [(f"{number:02}", number) for number in range(50)]
+        )
+    assert len(await _ids(database)) == 50
+
+
+async def test_a_broken_constraint_is_an_integrity_conflict_and_undoes_all(database: Database) -> None:
+    with pytest.raises(IntegrityConflict):
+        async with database.transaction() as tx:
+            await tx.run("INSERT INTO boxes (id, size) VALUES (?, ?)", ("a", 1))
+            await tx.run("INSERT INTO boxes (id, size) VALUES (?, ?)", ("a", 2))
+    assert await _ids(database) == []
+    async with database.transaction() as tx:
+        await tx.run("INSERT INTO boxes (id, size) VALUES (?, ?)", ("a", 1))
+    assert await _ids(database) == ["a"]
+
+
+async def test_a_savepoint_is_undone_alone(database: Database) -> None:
+    async with database.transaction() as tx:
+        async with tx.savepoint():
+            await tx.run("INSERT INTO boxes (id, size) VALUES (?, ?)", ("a", 1))
+        with pytest.raises(IntegrityConflict):
+            async with tx.savepoint():
+                await tx.run("INSERT INTO boxes (id, size) VALUES (?, ?)", ("b", 1))
+                await tx.run("INSERT INTO boxes (id, size) VALUES (?, ?)", ("a", 1))
+        async with tx.savepoint():
+            await tx.run("INSERT INTO boxes (id, size) VALUES (?, ?)", ("c", 1))
+    assert await _ids(database) == ["a", "c"]
+
+
+async def test_others_see_a_transaction_only_when_it_is_kept(database: Database) -> None:
+    async with database.transaction() as tx:
+        await tx.run("INSERT INTO boxes (id, size) VALUES (?, ?)", ("a", 1))
+        assert await tx.row("SELECT size FROM boxes WHERE id = ?", ("a",)) is not None
+        assert await database.row("SELECT size FROM boxes WHERE id = ?", ("a",)) is None
+    assert await database.row("SELECT size FROM boxes WHERE id = ?", ("a",)) is not None
+
+
+async def test_a_snapshot_stays_at_its_moment(database: Database) -> None:
+    async with database.snapshot() as snapshot:
+        before = await snapshot.rows("SELECT id FROM boxes")
+        async with database.transaction() as tx:
+            await tx.run("INSERT INTO boxes (id, size) VALUES (?, ?)", ("a", 1))
+        assert await snapshot.rows("SELECT id FROM boxes") == before == []
+    assert await _ids(database) == ["a"]
+
+
+async def test_transactions_wait_for_each_other(database: Database) -> None:
+    async with database.transaction() as tx:
+        await tx.run("INSERT INTO boxes (id, size) VALUES (?, ?)", ("a", 0))
+
+    async def add_one() -> None:
+        async with database.transaction() as tx:
+            row = await tx.row(f"SELECT size FROM boxes WHERE id = ?{database.dialect.lock}", ("a",))
+            assert row is not None
+            await asyncio.sleep(0)
+            await tx.run("UPDATE boxes SET size = ? WHERE id = ?", (row[0] + 1, "a"))
+
+    await asyncio.gather(*(add_one() for _ in range(20)))
+    assert (await database.rows("SELECT size FROM boxes"))[0][0] == 20
+
+
+async def test_one_column_of_many_rows(database: Database) -> None:
+    async with database.transaction() as tx:
+        await tx.run_many("INSERT INTO boxes (id, size) VALUES (?, ?)", [("a", 1), ("b", 2)])
+        assert await tx.column_of("boxes", "size", ("id",), [("a",), ("b",), ("c",)]) == {("a",): 1, ("b",): 2}
+        await tx.script("CREATE TABLE pairs (x TEXT, y TEXT, n BIGINT, PRIMARY KEY (x, y))")
+        await tx.run_many("INSERT INTO pairs VALUES (?, ?, ?)", [("a", "b", 1), ("b", "a", 2)])
+        wanted = [("a", "b"), ("b", "a"), ("a", "a")]
+        assert await tx.column_of("pairs", "n", ("x", "y"), wanted) == {("a", "b"): 1, ("b", "a"): 2}
+
+
+async def test_the_fragments_that_differ(database: Database) -> None:
+    dialect = database.dialect
+    async with database.transaction() as tx:
+        await tx.run_many(
+            "INSERT INTO boxes (id, size, doc) VALUES (?, ?, ?)",
+            [("a", 1, '{"x":1,"y":[1,2]}'), ("b", 2, '{"x":2}'), ("c", 3, "{}")],
+        )
+    found = await database.rows(f"SELECT id FROM boxes WHERE {dialect.contains('doc')}", ('{"y":[2]}',))
+    assert [row[0] for row in found] == ["a"]
+    found = await database.rows(f"SELECT id FROM boxes WHERE {dialect.one_of('id')} ORDER BY id", ('["c","a","z"]',))
+    assert [row[0] for row in found] == ["a", "c"]
+
+
+async def test_a_query_aside_gives_the_same_rows(database: Database) -> None:
+    async with database.transaction() as tx:
+        await tx.run_many("INSERT INTO boxes (id, size) VALUES (?, ?)", [("a", 1), ("b", 2)])
+    rows = await database.rows_aside("SELECT id, size FROM boxes WHERE size > ? ORDER BY id", (0,))
+    assert [tuple(row) for row in rows] == [("a", 1), ("b", 2)]
+
+
+async def test_a_scratch_database_is_empty_and_leaves_nothing(database: Database) -> None:
+    async with database.scratch() as scratch:
+        async with scratch.transaction() as tx:
+            await tx.script("CREATE TABLE boxes (id TEXT PRIMARY KEY, size BIGINT NOT NULL)")
+            await tx.run("INSERT INTO boxes VALUES (?, ?)", ("scratch", 1))
+        assert await _ids(scratch) == ["scratch"]
+        assert await _ids(database) == []
+    assert await _ids(database) == []
+
+
+async def test_bytes_and_large_numbers_come_back_as_they_went(database: Database) -> None:
+    async with database.transaction() as tx:
+        await tx.script("CREATE TABLE blobs (n BIGINT PRIMARY KEY, b BYTEA NOT NULL)")
+        await tx.run("INSERT INTO blobs VALUES (?, ?)", (2**62, bytes(range(256))))
+        row = await tx.row("SELECT n, b FROM blobs")
+    assert row is not None
+    assert (row[0], bytes(row[1])) == (2**62, bytes(range(256)))
+
+
+async def test_there_is_one_leader_at_a_time(database: Database) -> None:
+    async with database.leader("something") as lease:
+        assert lease.held
+    async with database.leader("something") as lease:
+        assert lease.held
