@@ -1,0 +1,51 @@
+"""The event log: what happened, in order, for ever.
+
+It can record events together with the change of state they stand for (`Log.commit`), note observations without holding
+up the caller (`Log.observe`), read and follow the log by position, verify it, and trim observations. It knows no event
+type of its own and no wire; it does not decide anything.
+"""
+
+from blazon.log.canonical import canonical
+from blazon.log.chain import Verified, verify
+from blazon.log.follower import CURSOR, Follower, cursor_position, move_cursor
+from blazon.log.log import Log
+from blazon.log.operation import Apply, Decision, Operation, Stale
+from blazon.log.reader import Pulse, Reader
+from blazon.log.record import GENESIS, Event, Record
+from blazon.log.trim import trim
+from blazon.log.types import Catalogue, EventName, EventType, Fields, FieldValue, Kind, SubjectKind
+from blazon.log.writer import Writer
+from blazon.storage import MigrationSet
+
+__all__ = [
+    "CURSOR",
+    "GENESIS",
+    "MIGRATIONS",
+    "Apply",
+    "Catalogue",
+    "Decision",
+    "Event",
+    "EventName",
+    "EventType",
+    "FieldValue",
+    "Fields",
+    "Follower",
+    "Kind",
+    "Log",
+    "Operation",
+    "Pulse",
+    "Reader",
+    "Record",
+    "Stale",
+    "SubjectKind",
+    "Verified",
+    "Writer",
+    "canonical",
+    "cursor_position",
+    "move_cursor",
+    "trim",
+    "verify",
+]
+
+MIGRATIONS = MigrationSet("log", "blazon.log")
+"""The log's own tables. They are not made from events, so a rebuild leaves them alone."""

@@ -1,0 +1,129 @@
+"""The log as the rooms see it: decide, commit, observe, read."""
+
+import asyncio
+import contextlib
+import os
+import random
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+
+from prometheus_client import CollectorRegistry
+
+from blazon.caller import Caller
+from blazon.clock import Clock
+from blazon.errors import Conflict, IntegrityConflict, StorageUnavailable, Unavailable
+from blazon.log import once
+from blazon.log.operation import Apply, Decision, Operation, Stale
+from blazon.log.reader import Pulse, Reader
+from blazon.log.record import Event, Record, uuid7
+from blazon.log.types import Catalogue, SubjectKind
+from blazon.log.writer import CHANNEL, Listener, Writer
+from blazon.storage import Database
+
+__all__ = ["Log"]
+
+_PATIENCE = 5.0
+"""Seconds a decision that goes stale again and again is made anew."""
+
+_TRIES_AGAINST_A_CONSTRAINT = 3
+_CATCH_UP = 1000
+
+Decide = Callable[[], Awaitable[Decision]]
+
+
+class Log:
+    """The event log of one process."""
+
+    def __init__(
+        self,
+        database: Database,
+        catalogue: Catalogue,
+        kinds: Mapping[str, SubjectKind],
+        appliers: Mapping[tuple[str, str], Apply],
+        clock: Clock,
+        registry: CollectorRegistry,
+    ) -> None:
+        self.database = database
+        self.catalogue = catalogue
+        self.clock = clock
+        self.reader = Reader(database)
+        self.pulse = Pulse()
+        self.writer = Writer(database, catalogue, kinds, appliers, clock, registry)
+        self.writer.listen(self._beat)
+        self._listeners: list[Listener] = []
+
+    def new_id(self) -> str:
+        """An id for a new thing: a UUIDv7.
+
+        Ids that begin with their time are put side by side into an index; random ones would touch a page each, and
+        more than halve the rate of commits.
+        """
+        return uuid7(self.clock.now(), os.urandom(8))
+
+    def listen(self, listener: Listener) -> None:
+        """Calls `listener` with new records: of this process before their callers are answered, and of others soon.
+
+        With several processes a listener hears the records of its own process twice.
+        """
+        self.writer.listen(listener)
+        self._listeners.append(listener)
+
+    async def commit(self, caller: Caller, decide: Decide) -> Sequence[Record]:
+        """Decides and commits, again when the decision went stale, and returns the records.
+
+        A request that was committed before under the same Idempotency-Key is not decided again: its records are
+        returned. No records when the decision is that nothing shall happen.
+        """
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + _PATIENCE
+        constraint_failures = 0
+        while True:
+            if caller.once is not None and (records := await once.find(self.database, caller.once)):
+                return records
+            decision = await decide()
+            if not decision.events:
+                return ()
+            try:
+                return await self.writer.commit(_operation(caller, decision))
+            except Stale:
+                pass
+            except IntegrityConflict as error:
+                constraint_failures += 1
+                if constraint_failures == _TRIES_AGAINST_A_CONSTRAINT:
+                    raise Conflict("something with the same unique value was made at the same time") from error
+            if loop.time() > deadline:
+                raise Unavailable("it is being changed by too many requests at once; try again in a moment")
+            await asyncio.sleep(random.uniform(0, 0.002))  # noqa: S311 - jitter
+
+    def observe(self, caller: Caller, *events: Event) -> None:
+        """Records observations without waiting for them."""
+        self.writer.observe(Operation(events=events, actor=caller.id, traceparent=caller.traceparent))
+
+    def _beat(self, records: Sequence[Record]) -> None:
+        if records:
+            self.pulse.beat(records[-1].sequence)
+
+    async def hear_others(self) -> None:
+        """Brings what other processes recorded to the listeners of this one. Runs for ever.
+
+        With a database of one process there is nothing to hear and it only waits.
+        """
+        position = (await self.reader.head()).sequence
+        self.pulse.beat(position)
+        async for _ in self.database.signals(CHANNEL):
+            with contextlib.suppress(StorageUnavailable):  # `signals` waits until it is back, and signals again
+                while records := await self.reader.after(position, _CATCH_UP):
+                    position = records[-1].sequence
+                    for listener in self._listeners:
+                        listener(records)
+                    self.pulse.beat(position)
+
+
+def _operation(caller: Caller, decision: Decision) -> Operation:
+    key = caller.once
+    return Operation(
+        events=decision.events,
+        relies=decision.relies,
+        actor=caller.id,
+        traceparent=caller.traceparent,
+        also=None if key is None else lambda records: once.remember(key, records),
+    )
