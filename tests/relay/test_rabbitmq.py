@@ -1,0 +1,220 @@
+"""Log → RabbitMQ: each event at least once, in order, whatever happens to RabbitMQ."""
+
+import asyncio
+import itertools
+import json
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import aio_pika
+import pytest
+from aio_pika.abc import AbstractIncomingMessage, AbstractQueue
+
+from blazon.clock import rfc3339
+from blazon.log import Log
+from blazon.storage import open_database
+from tests.relay.support import caught_up, record, to_rabbitmq, until
+from tests.servers import PostgresServer, RabbitServer
+from tests.toy import look, make, make_log, open_log, operation, prepare, writing
+
+_names = itertools.count(1)
+
+
+@pytest.fixture
+async def log(tmp_path: Path) -> AsyncIterator[Log]:
+    database = await open_database("", tmp_path)
+    async with open_log(database) as opened:
+        yield opened
+    await database.close()
+
+
+@pytest.fixture
+def exchange() -> str:
+    """An exchange of the test's own."""
+    return f"exchange-{next(_names)}"
+
+
+class Consumer:
+    """A durable queue bound to everything of an exchange, and what it got."""
+
+    def __init__(self, url: str, exchange: str) -> None:
+        self._url = url
+        self._exchange = exchange
+        self.messages: list[AbstractIncomingMessage] = []
+
+    async def declare(self, **arguments: object) -> AbstractQueue:
+        """Makes the queue; the exchange is that of the relay."""
+        self._connection = await aio_pika.connect(self._url)
+        channel = await self._connection.channel()
+        exchange = await channel.declare_exchange(self._exchange, aio_pika.ExchangeType.TOPIC, durable=True)
+        queue = await channel.declare_queue(f"{self._exchange}-queue", durable=True, arguments=arguments)
+        await queue.bind(exchange, "#")
+        return queue
+
+    async def close(self) -> None:
+        """Closes the connection; the queue stays."""
+        await self._connection.close()
+
+    async def take(self) -> list[AbstractIncomingMessage]:
+        """Takes every message out of the queue."""
+        queue = await self.declare()
+        while (message := await queue.get(no_ack=True, fail=False)) is not None:
+            self.messages.append(message)
+        await self.close()
+        return self.messages
+
+
+def _sequences(messages: list[AbstractIncomingMessage]) -> list[int]:
+    return [int(json.loads(message.body)["sequence"]) for message in messages]
+
+
+def _at_least_once_in_order(found: list[int], count: int) -> None:
+    """Nothing is missing, and what comes twice comes as a whole stretch, in order."""
+    first_seen = list(dict.fromkeys(found))
+    assert first_seen == list(range(1, count + 1))
+    for earlier, later in itertools.pairwise(found):
+        assert later <= earlier + 1
+
+
+async def test_each_event_is_a_message(log: Log, rabbitmq: RabbitServer, exchange: str) -> None:
+    consumer = Consumer(rabbitmq.url, exchange)
+    await consumer.declare()
+    async with to_rabbitmq(log, rabbitmq.url, exchange) as relay:
+        records = await record(log, 120)
+        log.writer.observe(operation(look("0")))
+        await until(lambda: relay.position == 121)
+    messages = await consumer.take()
+    await consumer.close()
+    assert _sequences(messages) == list(range(1, 122))
+    message = messages[0]
+    assert message.routing_key == "box.make"
+    assert message.content_type == "application/cloudevents+json"
+    assert message.delivery_mode == aio_pika.DeliveryMode.PERSISTENT
+    assert message.message_id == records[0].id
+    assert json.loads(message.body) == {
+        "specversion": "1.0",
+        "id": records[0].id,
+        "source": "/blazon/toy",
+        "type": "box.make",
+        "subject": records[0].key,
+        "time": rfc3339(records[0].time),
+        "datacontenttype": "application/json",
+        "sequence": "1",
+        "data": {"id": records[0].key, "name": records[0].key},
+    }
+
+
+async def test_it_goes_on_behind_what_was_confirmed(log: Log, rabbitmq: RabbitServer, exchange: str) -> None:
+    consumer = Consumer(rabbitmq.url, exchange)
+    await consumer.declare()
+    for turn in range(3):
+        async with to_rabbitmq(log, rabbitmq.url, exchange) as relay:
+            await record(log, 40, start=40 * turn)
+            await caught_up(log, relay)
+    _at_least_once_in_order(_sequences(await consumer.take()), 120)
+    await consumer.close()
+
+
+async def test_a_server_that_is_killed_and_comes_back(log: Log, exchange: str) -> None:
+    server = RabbitServer()
+    try:
+        consumer = Consumer(server.url, exchange)
+        await consumer.declare()
+        async with to_rabbitmq(log, server.url, exchange) as relay:
+            writing_on = asyncio.create_task(record(log, 3000))
+            await until(lambda: relay.position > 200)
+            server.kill()
+            await asyncio.to_thread(server.start)
+            await writing_on
+            await caught_up(log, relay)
+        # The broker confirmed every message, so every message is there.
+        _at_least_once_in_order(_sequences(await consumer.take()), 3000)
+    finally:
+        server.remove()
+
+
+async def test_a_server_that_comes_back_empty(log: Log, exchange: str) -> None:
+    server = RabbitServer()
+    try:
+        async with to_rabbitmq(log, server.url, exchange) as relay:
+            await record(log, 50)
+            await caught_up(log, relay)
+            server.kill()
+            server.empty()
+            await asyncio.to_thread(server.start)
+            consumer = Consumer(server.url, exchange)
+            await consumer.declare()
+            await record(log, 50, start=50)
+            await caught_up(log, relay)
+        found = _sequences(await consumer.take())
+        assert list(dict.fromkeys(found))[-50:] == list(range(51, 101))
+    finally:
+        server.remove()
+
+
+async def test_an_exchange_that_is_deleted_is_made_again(log: Log, rabbitmq: RabbitServer, exchange: str) -> None:
+    consumer = Consumer(rabbitmq.url, exchange)
+    async with to_rabbitmq(log, rabbitmq.url, exchange) as relay:
+        await record(log, 10)
+        await caught_up(log, relay)
+        connection = await aio_pika.connect(rabbitmq.url)
+        channel = await connection.channel()
+        await channel.exchange_delete(exchange)
+        await log.writer.commit(operation(make("unheard")))  # the channel breaks over this one
+        await caught_up(log, relay)
+        await consumer.declare()
+        await record(log, 10, start=100)
+        await caught_up(log, relay)
+        await connection.close()
+    assert _sequences(await consumer.take())[-10:] == list(range(12, 22))
+    await consumer.close()
+
+
+async def test_what_the_broker_refuses_is_sent_until_it_takes_it(
+    log: Log, rabbitmq: RabbitServer, exchange: str
+) -> None:
+    """A queue that is full answers basic.nack (queue length limit, overflow reject-publish)."""
+    consumer = Consumer(rabbitmq.url, exchange)
+    queue = await consumer.declare(**{"x-max-length": 20, "x-overflow": "reject-publish"})
+    taken: list[int] = []
+    async with to_rabbitmq(log, rabbitmq.url, exchange) as relay:
+        await record(log, 60)
+        async with asyncio.timeout(60):
+            while relay.position < 60:
+                message = await queue.get(no_ack=True, fail=False)
+                if message is not None:
+                    taken.append(int(json.loads(message.body)["sequence"]))
+        while (message := await queue.get(no_ack=True, fail=False)) is not None:
+            taken.append(int(json.loads(message.body)["sequence"]))
+    await consumer.close()
+    assert set(taken) == set(range(1, 61))
+
+
+async def test_a_wrong_password_is_waited_out(log: Log, rabbitmq: RabbitServer, exchange: str) -> None:
+    wrong = rabbitmq.url.replace("guest:guest", "guest:wrong")
+    async with to_rabbitmq(log, wrong, exchange) as relay:
+        await record(log, 5)
+        await asyncio.sleep(0.2)
+        assert relay.position == 0
+
+
+async def test_one_process_relays_and_another_takes_over(
+    postgres: PostgresServer, rabbitmq: RabbitServer, exchange: str, tmp_path: Path
+) -> None:
+    url = postgres.new_database()
+    databases = [await open_database(url, tmp_path) for _ in range(2)]
+    await prepare(databases[0])
+    logs = [make_log(database) for database in databases]
+    consumer = Consumer(rabbitmq.url, exchange)
+    await consumer.declare()
+    async with writing(logs[0]), writing(logs[1]), to_rabbitmq(logs[1], rabbitmq.url, exchange) as second:
+        async with to_rabbitmq(logs[0], rabbitmq.url, exchange):
+            await record(logs[0], 200)
+            await record(logs[1], 200, start=1000)
+        await record(logs[0], 100, start=2000)
+        await caught_up(logs[1], second)
+    found = _sequences(await consumer.take())
+    await consumer.close()
+    _at_least_once_in_order(found, 500)
+    for database in databases:
+        await database.close()
