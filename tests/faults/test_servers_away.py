@@ -1,0 +1,154 @@
+"""Redis, RabbitMQ, the database or the disk go away under load: the API goes on or says 503, and nothing is lost."""
+
+import asyncio
+import itertools
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.faults.process import BlazonProcess, Load
+from tests.faults.support import Queue, check_log, check_queue, records_of, relays_caught_up, stream_of
+from tests.servers import PostgresServer, RabbitServer, RedisServer
+
+pytestmark = pytest.mark.faults
+
+_names = itertools.count(1)
+
+
+@pytest.mark.parametrize("empty", [False, True], ids=["with its data", "empty"])
+async def test_redis_goes_away_under_load(tmp_path: Path, redis: RedisServer, empty: bool) -> None:
+    blazon = BlazonProcess(tmp_path, redis_url=redis.url)
+    await blazon.start()
+    load = Load(blazon)
+    running = asyncio.create_task(load.run("load"))
+    await asyncio.sleep(0.7)
+    redis.kill()
+    before = len(load.answered)
+    await asyncio.sleep(0.7)
+    assert len(load.answered) > before, "the API must go on without Redis"
+    if empty:
+        redis.empty()
+    redis.start()
+    await asyncio.sleep(0.7)
+    load.stop()
+    await running
+    length = await relays_caught_up(blazon)
+    assert not load.refused
+    async with asyncio.timeout(30):
+        while len(await stream_of(redis)) < length:
+            await asyncio.sleep(0.1)
+    assert blazon.stop() == 0
+    records = await records_of(tmp_path, "")
+    check_log(records, load.answered)
+    assert await stream_of(redis) == [record.sequence for record in records]
+
+
+async def test_rabbitmq_goes_away_under_load(tmp_path: Path, redis: RedisServer) -> None:
+    server = RabbitServer()
+    try:
+        exchange = f"away-{next(_names)}"
+        queue = Queue(server.url, exchange)
+        await queue.declare()
+        blazon = BlazonProcess(tmp_path, redis_url=redis.url, amqp_url=server.url, amqp_exchange=exchange)
+        await blazon.start()
+        load = Load(blazon)
+        running = asyncio.create_task(load.run("load"))
+        await asyncio.sleep(0.7)
+        server.kill()
+        before = len(load.answered)
+        await asyncio.sleep(0.5)
+        assert len(load.answered) > before, "the API must go on without RabbitMQ"
+        load.stop()
+        await running
+        await asyncio.to_thread(server.start)
+        await relays_caught_up(blazon)
+        assert blazon.stop() == 0
+        records = await records_of(tmp_path, "")
+        check_log(records, load.answered)
+        check_queue(await queue.sequences(), len(records))
+    finally:
+        server.remove()
+
+
+async def test_the_embedded_redis_is_killed_with_blazon(tmp_path: Path) -> None:
+    """Nothing of it stays: the next start has its port and its data."""
+    blazon = BlazonProcess(tmp_path, redis_port="0")
+    for turn in range(3):
+        await blazon.start()
+        load = Load(blazon)
+        running = asyncio.create_task(load.run(f"turn{turn}"))
+        await asyncio.sleep(0.5)
+        blazon.kill()
+        await running
+        assert load.answered
+    await blazon.start()
+    length = await relays_caught_up(blazon)
+    port = next(int(word.split(":")[2].split("/")[0]) for word in blazon.output().split() if "redis://" in word)
+    last = [word.split(":")[2].split("/")[0] for word in blazon.output().split() if word.startswith("redis://")][-1]
+    assert port
+    listed = subprocess.run(
+        ["redis-cli", "-p", last, "XLEN", "mainflux.users"], capture_output=True, text=True, check=True
+    )
+    assert int(listed.stdout) == length
+    assert blazon.stop() == 0
+
+
+async def test_a_database_that_dies_gives_503_and_loses_nothing(tmp_path: Path, redis: RedisServer) -> None:
+    server = PostgresServer(durable=True)
+    try:
+        url = server.new_database()
+        blazon = BlazonProcess(tmp_path, database_url=url, redis_url=redis.url)
+        await blazon.start()
+        load = Load(blazon)
+        running = asyncio.create_task(load.run("load"))
+        await asyncio.sleep(0.7)
+        server.kill()
+        await asyncio.sleep(0.7)
+        answered_before = len(load.answered)
+        server.start()
+        async with asyncio.timeout(30):
+            while len(load.answered) < answered_before + 50:
+                await asyncio.sleep(0.05)
+        load.stop()
+        await running
+        assert load.refused
+        assert {status for status, _ in load.refused} == {503}
+        assert all(said["error"] for _, said in load.refused)
+        await relays_caught_up(blazon)
+        assert blazon.stop() == 0
+        records = await records_of(tmp_path, url)
+        check_log(records, load.answered)
+        assert await stream_of(redis) == [record.sequence for record in records]
+    finally:
+        server.remove()
+
+
+async def test_a_full_disk_gives_503_and_loses_nothing(tmp_path: Path, redis: RedisServer) -> None:
+    """A file system of its own, which is small and fills up (as root), mended by making it larger."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=3m", "tmpfs", str(disk)], check=True)
+    try:
+        blazon = BlazonProcess(disk, redis_url=redis.url)
+        await blazon.start()
+        load = Load(blazon)
+        running = asyncio.create_task(load.run("load"))
+        async with asyncio.timeout(60):
+            while not load.refused:
+                await asyncio.sleep(0.05)
+        answered_before = len(load.answered)
+        subprocess.run(["mount", "-o", "remount,size=200m", str(disk)], check=True)
+        async with asyncio.timeout(30):
+            while len(load.answered) < answered_before + 50:
+                await asyncio.sleep(0.05)
+        load.stop()
+        await running
+        assert {status for status, _ in load.refused} == {503}
+        await relays_caught_up(blazon)
+        assert blazon.stop() == 0
+        records = await records_of(disk, "")
+        check_log(records, load.answered)
+        assert await stream_of(redis) == [record.sequence for record in records]
+    finally:
+        subprocess.run(["umount", "-l", str(disk)], check=True)
