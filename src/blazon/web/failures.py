@@ -1,0 +1,104 @@
+"""Errors → HTTP answers, in this one place.
+
+The body is `{"error": <what exactly>, "message": <what kind>}`, as clients of the first dialect expect it, or a problem
+document (RFC 9457) when the request's Accept header asks for one.
+"""
+
+from typing import Final
+
+import msgspec
+
+from blazon.errors import (
+    BlazonError,
+    Conflict,
+    Forbidden,
+    IntegrityConflict,
+    LogDamaged,
+    Malformed,
+    MethodNotAllowed,
+    NotFound,
+    OutcomeUnknown,
+    PreconditionFailed,
+    RequestError,
+    RuleBroken,
+    StartError,
+    StorageUnavailable,
+    TooLarge,
+    TooMany,
+    TooSlow,
+    Unauthenticated,
+    Unavailable,
+    UnsupportedMedia,
+)
+
+__all__ = ["PROBLEM", "STATUS", "Failure", "body_of", "headers_of", "status_of"]
+
+PROBLEM: Final = "application/problem+json"
+
+STATUS: Final[dict[type[BlazonError], int]] = {
+    BlazonError: 500,
+    RequestError: 400,
+    Malformed: 400,
+    Unauthenticated: 401,
+    Forbidden: 403,
+    NotFound: 404,
+    MethodNotAllowed: 405,
+    Conflict: 409,
+    PreconditionFailed: 412,
+    TooSlow: 408,
+    TooLarge: 413,
+    UnsupportedMedia: 415,
+    RuleBroken: 422,
+    TooMany: 429,
+    Unavailable: 503,
+    StorageUnavailable: 503,
+    OutcomeUnknown: 503,
+    # These are caught inside; one that gets out is a bug.
+    IntegrityConflict: 500,
+    LogDamaged: 500,
+    StartError: 500,
+}
+"""Every branch of the error tree and its status; a class below a branch has the status of its branch."""
+
+
+class Failure(msgspec.Struct, frozen=True):
+    """What went wrong: `error` what exactly, `message` what kind of thing."""
+
+    error: str
+    message: str
+
+
+class _Problem(msgspec.Struct, frozen=True):
+    """RFC 9457 §3.1; the type is about:blank, so `title` is the kind and `status` says the rest."""
+
+    title: str
+    status: int
+    detail: str
+    type: str = "about:blank"
+
+
+def status_of(error: BlazonError) -> int:
+    """The status of an error: that of the nearest class above it in the tree."""
+    return next(STATUS[kind] for kind in type(error).__mro__ if kind in STATUS)
+
+
+def headers_of(error: BlazonError) -> list[tuple[str, str]]:
+    """The headers that go with an error."""
+    if isinstance(error, Unauthenticated):
+        return [("www-authenticate", "Bearer")]  # RFC 9110 §15.5.2
+    if isinstance(error, MethodNotAllowed):
+        return [("allow", ", ".join(error.allowed))]
+    if isinstance(error, TooMany):
+        return [("retry-after", str(error.retry_after))]
+    if isinstance(error, Unavailable):
+        return [("retry-after", "1")]
+    if isinstance(error, TooLarge | TooSlow):
+        return [("connection", "close")]  # the rest of the body is not waited for
+    return []
+
+
+def body_of(error: BlazonError, *, problem: bool) -> bytes:
+    """The body of an error's answer."""
+    if problem:
+        return msgspec.json.encode(_Problem(error.title, status_of(error), error.reason))
+    return msgspec.json.encode(Failure(error.reason, error.title))
