@@ -1,0 +1,148 @@
+"""Signing in over HTTP (fact sheet §3.1, §8)."""
+
+from collections.abc import Sequence
+
+from msgspec import Struct
+
+from blazon.errors import NotFound, RuleBroken, TooMany, Unauthenticated
+from blazon.users.service import Sessions
+from blazon.users.tokens import TokenPair
+from blazon.web import AnyRoute, Auth, Call, NoBody, NoQuery, Reply, Route
+
+__all__ = ["SessionApi"]
+
+
+class CredentialsBody(Struct, frozen=True):
+    """What a user signs in with."""
+
+    identity: str | None = None
+    secret: str | None = None
+
+
+class TokenBody(Struct, frozen=True):
+    """The tokens of a sign-in."""
+
+    access_token: str
+    refresh_token: str
+    access_type: str = "Bearer"
+
+
+class ResetRequestBody(Struct, frozen=True):
+    """Whose password shall be set. The mail links to the page named by the Referer header."""
+
+    email: str | None = None
+
+
+class ResetBody(Struct, frozen=True):
+    """The token of the mail and the new password, twice."""
+
+    token: str | None = None
+    password: str | None = None
+    confirm_password: str | None = None
+
+
+class MessageBody(Struct, frozen=True):
+    """What was done."""
+
+    msg: str
+
+
+class EmptyBody(Struct, frozen=True):
+    """An empty object."""
+
+
+class IdentityAnswer(Struct, frozen=True):
+    """Whose token it is."""
+
+    id: str
+
+
+class SessionApi:
+    """Handlers of the sign-in routes."""
+
+    def __init__(self, sessions: Sessions) -> None:
+        self._sessions = sessions
+
+    async def issue_token(self, call: Call[CredentialsBody, NoQuery]) -> Reply:
+        pair = await self._sessions.issue(call.caller, call.body.identity or "", call.body.secret or "")
+        return _tokens(pair)
+
+    async def refresh_token(self, call: Call[NoBody, NoQuery]) -> Reply:
+        return _tokens(await self._sessions.refresh(call.caller))
+
+    async def identify_user(self, call: Call[NoBody, NoQuery]) -> Reply:
+        return Reply(200, IdentityAnswer(await self._sessions.identify(call.caller)))
+
+    async def request_password_reset(self, call: Call[ResetRequestBody, NoQuery]) -> Reply:
+        referer = call.headers.one(b"referer") or ""
+        await self._sessions.request_reset(call.caller, call.body.email or "", referer)
+        return Reply(201, MessageBody("Email with reset link is sent"))
+
+    async def reset_password(self, call: Call[ResetBody, NoQuery]) -> Reply:
+        body = call.body
+        await self._sessions.reset(call.caller, body.token or "", body.password or "", body.confirm_password or "")
+        return Reply(201, EmptyBody())
+
+    def routes(self) -> Sequence[AnyRoute]:
+        """The routes of signing in."""
+        return (
+            Route(
+                method="POST",
+                path="/users/tokens/issue",
+                summary="Sign in",
+                handler=self.issue_token,
+                tag="tokens",
+                body=CredentialsBody,
+                answer=TokenBody,
+                status=201,
+                auth=Auth.NONE,
+                errors=(Unauthenticated, TooMany),
+            ),
+            Route(
+                method="POST",
+                path="/users/tokens/refresh",
+                summary="Get new tokens for a refresh token",
+                handler=self.refresh_token,
+                tag="tokens",
+                answer=TokenBody,
+                status=201,
+                auth=Auth.REFRESH,
+            ),
+            Route(
+                method="POST",
+                path="/users/tokens/identify",
+                summary="Ask whose access token it is",
+                handler=self.identify_user,
+                tag="tokens",
+                answer=IdentityAnswer,
+            ),
+            Route(
+                method="POST",
+                path="/password/reset-request",
+                summary="Ask for a mail to set a new password",
+                handler=self.request_password_reset,
+                tag="password",
+                body=ResetRequestBody,
+                answer=MessageBody,
+                status=201,
+                auth=Auth.NONE,
+                errors=(NotFound, RuleBroken, TooMany),
+            ),
+            Route(
+                method="PUT",
+                path="/password/reset",
+                summary="Set a new password with the token of the mail",
+                handler=self.reset_password,
+                tag="password",
+                body=ResetBody,
+                answer=EmptyBody,
+                status=201,
+                auth=Auth.NONE,
+                errors=(Unauthenticated, RuleBroken, TooMany),
+            ),
+        )
+
+
+def _tokens(pair: TokenPair) -> Reply:
+    # RFC 6749 §5.1: an answer with a token is not to be cached.
+    return Reply(201, TokenBody(pair.access, pair.refresh), (("cache-control", "no-store"),))

@@ -1,0 +1,211 @@
+"""Signing in: tokens, and new passwords by mail."""
+
+import re
+from collections.abc import Sequence
+from urllib.parse import urlsplit
+
+import structlog
+
+from blazon.caller import Caller
+from blazon.clock import NANOSECONDS
+from blazon.errors import Malformed, NotFound, RuleBroken, Unauthenticated
+from blazon.log import Decision, Event, Log, Record
+from blazon.storage import Sealer
+from blazon.users import events
+from blazon.users.attempts import Attempts
+from blazon.users.events import Identified, ResetAsked, ResetSent, SignedIn, state_of_user
+from blazon.users.mail import Mailer, MailRefused, reset_link, reset_mail
+from blazon.users.models import USER, Status, User
+from blazon.users.passwords import Passwords
+from blazon.users.principals import Principals
+from blazon.users.service import rules
+from blazon.users.service.users import secret_context
+from blazon.users.store import Store
+from blazon.users.tokens import TokenPair, Tokens
+
+__all__ = ["ResetMail", "Sessions", "origin_of"]
+
+_log = structlog.get_logger("blazon.users")
+
+_WRONG = "invalid user id or secret"
+_HOST = re.compile(r"[a-z0-9_.:-]{1,253}")
+"""A host's name or address as it may stand in a link."""
+_IDENTIFIED_EVERY = 60 * NANOSECONDS
+_IDENTIFIED_REMEMBERED = 50_000
+
+
+class Sessions:
+    """The rules of signing in."""
+
+    def __init__(
+        self,
+        log: Log,
+        store: Store,
+        principals: Principals,
+        tokens: Tokens,
+        passwords: Passwords,
+        attempts: Attempts,
+        requests: Attempts,
+        sealer: Sealer,
+        password_rule: "re.Pattern[str]",
+        reset_origins: frozenset[str],
+    ) -> None:
+        self._log = log
+        self._store = store
+        self._principals = principals
+        self._tokens = tokens
+        self._passwords = passwords
+        self._attempts = attempts
+        self._requests = requests
+        self._sealer = sealer
+        self._password_rule = password_rule
+        self._reset_origins = reset_origins
+        self._identified: dict[str, int] = {}
+
+    async def authenticate(self, token: str, *, refresh: bool) -> Caller:
+        """Whose token it is. Raises Unauthenticated when it is nobody's, or not anybody's any more."""
+        if not token:
+            raise Unauthenticated("missing or invalid bearer user token: send Authorization: Bearer <token>")
+        claims = self._tokens.read(token, "refresh" if refresh else "access")
+        await self._principals.standing(claims.user, claims.session, claims.epoch)
+        return Caller(id=claims.user, session=claims.session, epoch=claims.epoch)
+
+    async def issue(self, caller: Caller, identity: str, secret: str) -> TokenPair:
+        """Signs in. An unknown identity, a wrong password and a disabled user get the same answer in the same time."""
+        rules.check_identity(identity)
+        if not secret:
+            raise Malformed("secret is missing")
+        self._attempts.check(identity, caller.address)
+
+        async def decide() -> Decision:
+            user = await self._store.user_by_identity(identity)
+            if not await self._knows(user, secret) or user is None:
+                self._attempts.failed(identity, caller.address)
+                raise Unauthenticated(_WRONG)
+            signed = SignedIn(user.id, identity, user.epoch)
+            event = events.USER_ISSUE_TOKEN.event(f"sign-in:{user.id}", signed)
+            return Decision((event,), {USER.of(user.id): user.revision})
+
+        (record,) = await self._log.commit(caller, decide)
+        self._attempts.succeeded(identity, caller.address)
+        return self._tokens.pair(record, events.USER_ISSUE_TOKEN.read(record))
+
+    async def _knows(self, user: User | None, secret: str) -> bool:
+        if user is None or user.status is not Status.ENABLED:
+            return await self._passwords.matches(secret, None)
+        hashed = self._sealer.unseal(user.secret, secret_context(user.id)).decode()
+        return await self._passwords.matches(secret, hashed)
+
+    async def refresh(self, caller: Caller) -> TokenPair:
+        """New tokens for a caller that showed its refresh token. The old ones stay good until they expire."""
+
+        async def decide() -> Decision:
+            principal = await self._principals.standing(caller.id, caller.session, caller.epoch)
+            signed = SignedIn(principal.id, principal.identity, principal.epoch)
+            event = events.USER_REFRESH_TOKEN.event(f"sign-in:{principal.id}", signed)
+            return Decision((event,), {USER.of(principal.id): principal.revision})
+
+        (record,) = await self._log.commit(caller, decide)
+        return self._tokens.pair(record, events.USER_REFRESH_TOKEN.read(record))
+
+    async def identify(self, caller: Caller) -> str:
+        """The id of the caller, for another service; noted once a minute for each sign-in (decision A18)."""
+        now = self._log.clock.now()
+        if now - self._identified.get(caller.session, 0) >= _IDENTIFIED_EVERY:
+            if len(self._identified) >= _IDENTIFIED_REMEMBERED:
+                self._identified.clear()
+            self._identified[caller.session] = now
+            self._log.observe(caller, events.USER_IDENTIFY.event(USER.of(caller.id), Identified(caller.id)))
+        return caller.id
+
+    async def request_reset(self, caller: Caller, email: str, referer: str) -> None:
+        """Asks for a mail with a link to set a new password. The mail follows once this is recorded."""
+        rules.check_identity(email, "email")
+        host = origin_of(referer)
+        if self._reset_origins and host not in self._reset_origins:
+            raise RuleBroken(f"{host} is not among users.reset_origins, the pages a reset mail may link to")
+        self._requests.check(email, caller.address)
+        self._requests.failed(email, caller.address)  # each one counts: it sends mail to somebody
+
+        async def decide() -> Decision:
+            user = await self._store.user_by_identity(email)
+            if user is None or user.status is not Status.ENABLED:
+                raise NotFound("there is no user with this e-mail address")
+            asked = ResetAsked(user.id, user.name, email, host, user.epoch)
+            event = events.USER_GENERATE_RESET_TOKEN.event(f"password-reset:{user.id}", asked)
+            return Decision((event,), {USER.of(user.id): user.revision})
+
+        await self._log.commit(caller, decide)
+
+    async def reset(self, caller: Caller, token: str, password: str, again: str) -> None:
+        """Sets a new password with the token of a mail. It works once, and ends every sign-in (decision C10)."""
+        rules.check_password("password", password, self._password_rule)
+        if not again:
+            raise Malformed("confirm_password is missing")
+        if not token:
+            raise Malformed("token is missing")
+        if password != again:
+            raise RuleBroken("password and confirm_password differ")
+        claims = self._tokens.read(token, "reset")
+        hashed = ""
+
+        async def decide() -> Decision:
+            nonlocal hashed
+            user = await self._store.user(claims.user)
+            if user is None or user.status is not Status.ENABLED or user.epoch != claims.epoch:
+                raise Unauthenticated("this link was used, or the password was changed since; ask for a new mail")
+            if not hashed:
+                sealed = (await self._passwords.hash(password)).encode()
+                hashed = self._sealer.seal(sealed, secret_context(user.id))
+            changed = state_of_user(user, secret=hashed, epoch=user.epoch + 1, kept="")
+            event = events.USER_RESET_SECRET.event(USER.of(user.id), changed)
+            return Decision((event,), {USER.of(user.id): user.revision})
+
+        named = Caller(id=claims.user, traceparent=caller.traceparent)
+        await self._log.commit(named, decide)
+
+
+class ResetMail:
+    """A follower of the log: mails the link for each `user.generate_reset_token`, and records that it did."""
+
+    name = "password-reset-mail"
+    types = frozenset({("users", "user.generate_reset_token")})
+
+    def __init__(self, tokens: Tokens, mailer: Mailer, sender: str, path: str, minutes: int) -> None:
+        self._tokens = tokens
+        self._mailer = mailer
+        self._sender = sender
+        self._path = path
+        self._minutes = minutes
+
+    async def handle(self, record: Record) -> Sequence[Event]:
+        """Sends one mail. Raises Unavailable while the mail server is away."""
+        if self._tokens.reset_is_over(record):
+            _log.warning("reset mail given up: its link has expired", request=record.id)
+            return ()
+        asked = events.USER_GENERATE_RESET_TOKEN.read(record)
+        link = reset_link(asked.host, self._path, self._tokens.reset(record, asked))
+        try:
+            mail = reset_mail(self._sender, asked.email, asked.name, link, self._minutes)
+            await self._mailer.send(mail)
+        except (MailRefused, ValueError) as error:
+            _log.warning("reset mail refused", request=record.id, reason=str(error))
+            return ()
+        sent = ResetSent(asked.user, asked.name, asked.email, asked.host)
+        return (events.USER_SEND_PASSWORD_RESET.event(record.subject, sent),)
+
+
+def origin_of(referer: str) -> str:
+    """The origin (RFC 6454 §6.2) of the page a request came from: `http://localhost:3000`. Raises Malformed."""
+    if not referer:
+        raise Malformed("missing host: send the header Referer with the page the mail shall link to")
+    try:
+        parts = urlsplit(referer)
+        port = f":{parts.port}" if parts.port else ""
+    except ValueError:
+        raise Malformed("the header Referer is not a URL") from None
+    if parts.scheme not in ("http", "https") or not _HOST.fullmatch(parts.hostname or ""):
+        raise Malformed("the header Referer must begin with http:// or https:// and name a host")
+    assert parts.hostname is not None
+    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+    return f"{parts.scheme}://{host}{port}"

@@ -1,0 +1,350 @@
+"""Users: register, view, list, change, enable, disable."""
+
+import re
+from collections.abc import Awaitable, Callable, Sequence
+from enum import StrEnum
+from typing import Any
+
+import msgspec
+
+from blazon.caller import Caller
+from blazon.errors import Conflict, Forbidden, Malformed, NotFound, RuleBroken, Unauthenticated
+from blazon.log import Decision, EventType, Log, Record
+from blazon.storage import Sealer
+from blazon.users import events
+from blazon.users.attempts import Attempts
+from blazon.users.events import Listed, UserSeen, UserState, state_of_user
+from blazon.users.models import GROUP, USER, Action, Principal, Role, Status, User, mask_of
+from blazon.users.passwords import Passwords
+from blazon.users.service import rules
+from blazon.users.service.lists import ListFilter, filters_of
+from blazon.users.service.rights import Basis, Rights, expect
+from blazon.users.store import Store, Where
+
+__all__ = ["UserDraft", "UserFilter", "Users", "Visibility", "secret_context", "user_of"]
+
+
+class Visibility(StrEnum):
+    """Which users or things of others a list shows."""
+
+    MINE = "mine"
+    SHARED = "shared"
+    ALL = "all"
+
+
+class UserDraft(msgspec.Struct, frozen=True, kw_only=True):
+    """A user somebody asks for."""
+
+    name: str = ""
+    identity: str = ""
+    secret: str = ""
+    tags: tuple[str, ...] = ()
+    owner: str = ""
+    metadata: dict[str, Any] | None = None
+    status: Status = Status.ENABLED
+    role: Role = Role.USER
+
+
+class UserFilter(ListFilter, frozen=True, kw_only=True):
+    """Which users a list shows."""
+
+    identity: str | None = None
+    tag: str | None = None
+    owner: str | None = None
+    visibility: Visibility | None = None
+
+
+def secret_context(user: str) -> str:
+    """What the password hash of a user is sealed for."""
+    return f"user/{user}/secret"
+
+
+def user_of(record: Record, state: UserState) -> User:
+    """The user a record made, or changed."""
+    created = state.created_at == 0
+    fields = {name: getattr(state, name) for name in UserState.__struct_fields__}
+    fields["created_at"] = state.created_at or record.time
+    return User(
+        **fields,
+        updated_at=0 if created else record.time,
+        updated_by="" if created else record.actor,
+        revision=record.sequence,
+    )
+
+
+class Users:
+    """The rules of users."""
+
+    def __init__(
+        self,
+        log: Log,
+        store: Store,
+        rights: Rights,
+        passwords: Passwords,
+        attempts: Attempts,
+        sealer: Sealer,
+        password_rule: "re.Pattern[str]",
+        *,
+        open_registration: bool,
+    ) -> None:
+        self._log = log
+        self._store = store
+        self._rights = rights
+        self._passwords = passwords
+        self._attempts = attempts
+        self._sealer = sealer
+        self._password_rule = password_rule
+        self._open_registration = open_registration
+
+    async def register(self, caller: Caller, draft: UserDraft) -> User:
+        """Makes a user. Anybody may, while registration is open; an admin only by an admin (decision C5)."""
+        rules.check_name(draft.name)
+        rules.check_email(draft.identity)
+        if not draft.secret:
+            raise Malformed("credentials.secret is missing")
+        rules.check_password("credentials.secret", draft.secret, self._password_rule)
+        identifier = self._log.new_id()
+        state = UserState(
+            id=identifier,
+            name=draft.name,
+            identity=draft.identity,
+            secret="",
+            tags=rules.check_tags(draft.tags),
+            owner="",
+            metadata=rules.metadata_of(draft.metadata),
+            status=draft.status,
+            role=draft.role,
+        )
+        hashed = ""
+
+        async def decide() -> Decision:
+            nonlocal hashed
+            owner, basis = await self._owner_for(caller, draft)
+            if await self._store.user_by_identity(draft.identity) is not None:
+                raise Conflict("there is a user with this identity")
+            hashed = hashed or await self._sealed_hash(identifier, draft.secret)
+            made = msgspec.structs.replace(state, owner=owner, secret=hashed)
+            return Decision((events.USER_CREATE.event(USER.of(identifier), made),), basis)
+
+        return _only_user(await self._log.commit(caller, decide), events.USER_CREATE)
+
+    async def _owner_for(self, caller: Caller, draft: UserDraft) -> tuple[str, Basis]:
+        if caller.anonymous:
+            if not self._open_registration:
+                raise Forbidden("registration is closed; an admin makes users here")
+            if draft.role is Role.ADMIN:
+                raise Forbidden("only an admin makes an admin")
+            if draft.owner:
+                raise Forbidden("only a signed-in user names an owner")
+            return "", {}
+        principal, basis = await self._rights.caller(caller)
+        if not principal.admin and (draft.role is Role.ADMIN or not self._open_registration):
+            raise Forbidden("only an admin may do this")
+        if draft.owner and draft.owner != principal.id:
+            basis |= await self._existing_user(draft.owner)
+        return draft.owner or principal.id, basis
+
+    async def _existing_user(self, identifier: str) -> Basis:
+        user = await self._store.principal(identifier)
+        if user is None:
+            raise NotFound("the owner is not a user")
+        return {USER.of(user.id): user.revision}
+
+    async def _sealed_hash(self, identifier: str, secret: str) -> str:
+        hashed = await self._passwords.hash(secret)
+        return self._sealer.seal(hashed.encode(), secret_context(identifier))
+
+    async def profile(self, caller: Caller) -> User:
+        """The caller's own user."""
+        principal, _ = await self._rights.caller(caller)
+        user, _ = await self._rights.user(caller, principal.id, Action.C_LIST)
+        self._log.observe(caller, events.USER_VIEW_PROFILE.event(USER.of(user.id), _seen(user)))
+        return user
+
+    async def view(self, caller: Caller, identifier: str) -> User:
+        """A user the caller may see."""
+        user, _ = await self._rights.user(caller, identifier, Action.C_LIST)
+        self._log.observe(caller, events.USER_VIEW.event(USER.of(user.id), _seen(user)))
+        return user
+
+    async def update(self, caller: Caller, identifier: str, name: str | None, metadata: dict[str, Any] | None) -> User:
+        """Sets name and metadata. An empty name and no metadata leave them as they are; metadata is replaced."""
+        changes: dict[str, Any] = {}
+        if name:
+            changes["name"] = rules.check_name(name)
+        if metadata is not None:
+            changes["metadata"] = rules.metadata_of(metadata)
+        return await self._change(caller, identifier, events.USER_UPDATE, changes)
+
+    async def update_tags(self, caller: Caller, identifier: str, tags: Sequence[str]) -> User:
+        """Replaces the tags."""
+        return await self._change(caller, identifier, events.USER_UPDATE_TAGS, {"tags": rules.check_tags(tags)})
+
+    async def update_identity(self, caller: Caller, identifier: str, identity: str) -> User:
+        """Sets what the user signs in with. It need not be an e-mail address (the document's sample is none)."""
+        rules.check_identity(identity)
+
+        async def check(_: User) -> Basis:
+            taken = await self._store.user_by_identity(identity)
+            if taken is not None and taken.id != identifier:
+                raise Conflict("there is a user with this identity")
+            return {}
+
+        return await self._change(
+            caller, identifier, events.USER_UPDATE_IDENTITY, {"identity": identity}, check, shared=False
+        )
+
+    async def update_owner(self, caller: Caller, identifier: str, owner: str) -> User:
+        """Gives the user to another owner."""
+        if not owner:
+            raise Malformed("owner is missing")
+        return await self._change(
+            caller,
+            identifier,
+            events.USER_UPDATE_OWNER,
+            {"owner": owner},
+            lambda _: self._existing_user(owner),
+            shared=False,
+        )
+
+    async def _change(
+        self,
+        caller: Caller,
+        identifier: str,
+        kind: EventType[UserState],
+        changes: dict[str, Any],
+        check: Callable[[User], Awaitable[Basis]] | None = None,
+        *,
+        shared: bool = True,
+    ) -> User:
+        async def decide() -> Decision:
+            user, basis = await self._rights.user(caller, identifier, Action.C_UPDATE, shared=shared)
+            if user.status is not Status.ENABLED:
+                raise NotFound("the user is disabled; enable it before changing it")
+            expect(caller, user.revision)
+            if check is not None:
+                basis |= await check(user)
+            return Decision((kind.event(USER.of(user.id), state_of_user(user, **changes)),), basis)
+
+        return _only_user(await self._log.commit(caller, decide), kind)
+
+    async def update_secret(self, caller: Caller, old: str, new: str) -> User:
+        """Sets the caller's own password. All its other sign-ins are over (decision C10)."""
+        if not old:
+            raise Malformed("old_secret is missing")
+        rules.check_password("new_secret", new, self._password_rule)
+        hashed = ""
+
+        async def decide() -> Decision:
+            nonlocal hashed
+            principal, basis = await self._rights.caller(caller)
+            user, _ = await self._rights.user(caller, principal.id, Action.C_UPDATE)
+            expect(caller, user.revision)
+            current = self._sealer.unseal(user.secret, secret_context(user.id)).decode()
+            self._attempts.check(user.identity, caller.address)
+            if not await self._passwords.matches(old, current):
+                self._attempts.failed(user.identity, caller.address)
+                raise Unauthenticated("old_secret is not the current password")
+            hashed = hashed or await self._sealed_hash(user.id, new)
+            changed = state_of_user(user, secret=hashed, epoch=user.epoch + 1, kept=caller.session)
+            return Decision((events.USER_UPDATE_SECRET.event(USER.of(user.id), changed),), basis)
+
+        return _only_user(await self._log.commit(caller, decide), events.USER_UPDATE_SECRET)
+
+    async def set_status(self, caller: Caller, identifier: str, status: Status) -> User:
+        """Enables or disables. Disabling the last enabled admin is refused: nobody could undo it."""
+
+        async def decide() -> Decision:
+            user, basis = await self._rights.user(caller, identifier, Action.C_DELETE)
+            expect(caller, user.revision)
+            if user.status is status:
+                raise Conflict(f"status already assigned: the user is {status.value} already")
+            if status is Status.DISABLED and user.role is Role.ADMIN:
+                other = await self._store.other_admin(user.id)
+                if other is None:
+                    raise RuleBroken("this is the last enabled admin; make another one first")
+                basis[USER.of(other[0])] = other[1]
+            changed = state_of_user(user, status=status)
+            return Decision((events.USER_REMOVE.event(USER.of(user.id), changed),), basis)
+
+        return _only_user(await self._log.commit(caller, decide), events.USER_REMOVE)
+
+    async def browse(self, caller: Caller, wanted: UserFilter) -> tuple[int, list[User]]:
+        """The users the caller may see (fact sheet §9.6)."""
+        principal, _ = await self._rights.caller(caller)
+        where = self._where(wanted)
+        if principal.admin:
+            _restrict_admin(where, principal, wanted)
+        else:
+            _restrict(where, principal, wanted.visibility)
+        total, users = await self._store.users(where, wanted.offset, wanted.limit)
+        filters = filters_of(wanted, identity=wanted.identity, tag=wanted.tag)
+        if principal.admin and wanted.owner:
+            filters["owner"] = wanted.owner
+        if wanted.visibility in (Visibility.MINE, Visibility.ALL):
+            filters["owner"] = principal.id
+        if wanted.visibility in (Visibility.SHARED, Visibility.ALL):
+            filters["sharedBy"] = principal.id
+        seen = Listed(total=total, offset=wanted.offset, limit=wanted.limit, filters=filters)
+        self._log.observe(caller, events.USER_LIST.event("", seen))
+        return total, users
+
+    async def members(self, caller: Caller, group: str, wanted: UserFilter) -> tuple[int, list[User]]:
+        """The users with a policy in a group: all for an admin and who may list members; else all but the caller."""
+        principal, _ = await self._rights.caller(caller)
+        policy = await self._store.policy(principal.id, group)
+        sees_all = policy is not None and Action.C_LIST in policy.actions
+        found, _ = await self._rights.group(caller, group, Action.C_LIST if sees_all else Action.G_LIST)
+        where = self._where(wanted)
+        where.add("u.id IN (SELECT subject FROM user_policies WHERE object = ?)", found.id)
+        if not principal.admin and not sees_all:
+            where.add("u.id <> ?", principal.id)
+        if principal.admin and wanted.owner:
+            where.add("u.owner = ?", wanted.owner)
+        total, users = await self._store.users(where, wanted.offset, wanted.limit)
+        filters = filters_of(wanted, identity=wanted.identity, tag=wanted.tag, group_id=found.id)
+        seen = Listed(total=total, offset=wanted.offset, limit=wanted.limit, filters=filters)
+        self._log.observe(caller, events.USER_LIST_BY_GROUP.event(GROUP.of(found.id), seen))
+        return total, users
+
+    def _where(self, wanted: UserFilter) -> Where:
+        where = Where()
+        where.add_given({"u.name": wanted.name, "u.identity": wanted.identity})
+        wanted.add_common(where, self._store.dialect, "u")
+        if wanted.tag is not None:
+            where.add(self._store.dialect.contains("u.tags"), msgspec.json.encode([wanted.tag]).decode())
+        return where
+
+
+_SHARED_WITH = (
+    "u.id IN (SELECT q.subject FROM user_policies p JOIN user_policies q ON q.object = p.object"
+    " WHERE p.subject = ? AND (p.mask & ?) <> 0)"
+)
+
+
+def _restrict_admin(where: Where, principal: Principal, wanted: UserFilter) -> None:
+    if wanted.owner:
+        where.add("u.owner = ?", wanted.owner)
+    if wanted.visibility is Visibility.MINE:
+        where.add("u.owner = ?", principal.id)
+    elif wanted.visibility is Visibility.SHARED:
+        where.add(_SHARED_WITH, principal.id, mask_of(Action.C_LIST))
+
+
+def _restrict(where: Where, principal: Principal, visibility: Visibility | None) -> None:
+    where.add("u.id <> ?", principal.id)
+    if visibility is Visibility.SHARED:
+        where.add(_SHARED_WITH, principal.id, mask_of(Action.C_LIST))
+    elif visibility is Visibility.ALL:
+        where.add(f"(u.owner = ? OR {_SHARED_WITH})", principal.id, principal.id, mask_of(Action.C_LIST))
+    else:
+        where.add("u.owner = ?", principal.id)
+
+
+def _only_user(records: Sequence[Record], kind: EventType[UserState]) -> User:
+    (record,) = records
+    return user_of(record, kind.read(record))
+
+
+def _seen(user: User) -> UserSeen:
+    return UserSeen(**{name: getattr(user, name) for name in UserSeen.__struct_fields__})

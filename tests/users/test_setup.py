@@ -1,0 +1,85 @@
+"""The first start makes the admin, later starts do not, and of several that start at once one does."""
+
+import asyncio
+import base64
+import secrets
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+from tests.running import ADMIN, PASSWORD, Answer, Running, running
+from tests.servers import PostgresServer
+from tests.users.support import Stream, refused
+
+
+async def sign_in(blazon: Running, password: str) -> Answer:
+    """The answer to the admin's sign-in."""
+    return await blazon.call("POST", "/users/tokens/issue", {"identity": ADMIN, "secret": password}, token="")
+
+
+async def test_the_admin(blazon: Running) -> None:
+    admin = await blazon.ok("GET", "/users/profile")
+    assert admin == {
+        "id": blazon.admin.id,
+        "name": "admin",
+        "credentials": {"identity": ADMIN},
+        "metadata": {"role": "admin"},
+        "created_at": admin["created_at"],
+        "updated_at": "0001-01-01T00:00:00Z",
+        "status": "enabled",
+        "role": "admin",
+    }
+
+
+async def test_its_event_is_the_first_of_all(blazon: Running) -> None:
+    async with Stream(blazon) as stream:
+        first = await stream.wait_for("user.create")
+        assert (first.sequence, first.fields["id"], first.fields["role"]) == (1, blazon.admin.id, "admin")
+
+
+async def test_a_second_start_makes_no_other(tmp_path: Path) -> None:
+    async with running(tmp_path, redis__embedded="false") as blazon:
+        first = blazon.admin.id
+        assert blazon.notes["Admin"] == f"{ADMIN}   password {PASSWORD}"
+    async with running(tmp_path, redis__embedded="false", admin__email="other@example.com") as blazon:
+        assert blazon.admin.id == first
+        page = await blazon.ok("GET", "/users?status=all")
+        assert page["total"] == 1
+
+
+async def test_a_password_that_was_changed_is_kept(tmp_path: Path) -> None:
+    async with running(tmp_path, redis__embedded="false") as blazon:
+        body = {"old_secret": PASSWORD, "new_secret": "a new secret"}
+        await blazon.ok("PATCH", "/users/secret", body)
+        token = blazon.admin.token
+    async with running(tmp_path, sign_in=False, redis__embedded="false") as blazon:
+        refused(await sign_in(blazon, PASSWORD), 401)
+        assert (await sign_in(blazon, "a new secret")).status == 201
+        assert (await blazon.call("GET", "/users/profile", token=token)).status == 200
+        assert blazon.notes["Admin"] == f"{ADMIN}, whose first password was changed"
+
+
+async def test_a_password_that_is_made_up(tmp_path: Path) -> None:
+    async with running(tmp_path, sign_in=False, redis__embedded="false", admin__password="") as blazon:
+        file = tmp_path / "admin-password"
+        password = file.read_text().strip()
+        assert len(password) >= 16
+        assert file.stat().st_mode & 0o777 == 0o600
+        assert blazon.notes["Admin"] == f"{ADMIN}   password {password}"
+        assert (await sign_in(blazon, password)).status == 201
+    async with running(tmp_path, sign_in=False, redis__embedded="false", admin__password="") as blazon:
+        assert file.read_text().strip() == password
+        assert (await sign_in(blazon, password)).status == 201
+
+
+async def test_several_start_at_once(postgres: PostgresServer, tmp_path: Path) -> None:
+    flags = {
+        "database__url": postgres.new_database(),
+        "redis__embedded": "false",
+        "secrets__master_key": base64.b64encode(secrets.token_bytes(32)).decode(),
+    }
+    async with AsyncExitStack() as stack:
+        starts = [stack.enter_async_context(running(tmp_path / str(number), **flags)) for number in range(3)]
+        several = await asyncio.gather(*starts)
+        assert len({blazon.admin.id for blazon in several}) == 1
+        for blazon in several:
+            assert (await blazon.ok("GET", "/users?status=all"))["total"] == 1
