@@ -1,0 +1,30 @@
+"""`python -m bench [commit] [http] [relays] [folding] [starting]`; all of them when none is named."""
+
+import sys
+from collections.abc import Callable
+
+from bench import commit, folding, http, relays, starting
+from bench.report import Report
+
+_BENCHES: dict[str, Callable[[Report], None]] = {
+    "starting": starting.run,
+    "commit": commit.run,
+    "http": http.run,
+    "relays": relays.run,
+    "folding": folding.run,
+}
+
+
+def main() -> None:
+    wanted = sys.argv[1:] or list(_BENCHES)
+    unknown = [name for name in wanted if name not in _BENCHES]
+    if unknown:
+        sys.exit(f"there is no benchmark {', '.join(unknown)}; there are: {', '.join(_BENCHES)}")
+    report = Report()
+    for name in wanted:
+        _BENCHES[name](report)
+    print(f"kept in {report.keep()}")
+
+
+if __name__ == "__main__":
+    main()

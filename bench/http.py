@@ -1,0 +1,127 @@
+"""Requests through HTTP: one process on one core, the load generator on the other."""
+
+import asyncio
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from bench import limits
+from bench.report import OUT, Figure, Report
+from tests.faults.process import ADMIN, PASSWORD, BlazonProcess
+from tests.servers import PostgresServer, RabbitServer, RedisServer, free_port, wait_for
+from tests.servers.process import Server, answers
+
+_SECONDS = 8
+_CONNECTIONS = 64
+_RAW = """
+async def app(scope, receive, send):
+    message = await receive()
+    await send({"type": "http.response.start", "status": 201, "headers": [(b"content-type", b"application/json")]})
+    await send({"type": "http.response.body", "body": b'{"id":"5b7d0b3e-6f3c-4f5e-9a55-0a8d6d1d3c1e"}'})
+"""
+
+
+def run(report: Report) -> None:
+    nginx, raw = _nginx(), _raw_asgi()
+    report.add(Figure("limit: nginx, a fixed JSON answer", nginx, "req/s"))
+    report.add(Figure("limit: uvicorn, a raw ASGI answer to the same POST", raw, "req/s"))
+    rate, p99 = _create({})
+    report.add(Figure("create a group, SQLite, with Redis", rate, "req/s", raw, "raw ASGI", 4000, 8000))
+    report.add(Figure("create a group, SQLite, with Redis: p99", p99, "ms", lead=40, lower_is_better=True))
+    rate, p99 = _create(limits.slow_fsync())
+    report.add(Figure("create a group, SQLite, fsync + 1 ms", rate, "req/s", raw, "raw ASGI"))
+    report.add(Figure("create a group, SQLite, fsync + 1 ms: p99", p99, "ms", lower_is_better=True))
+    rate, _ = _create({}, mode="view")
+    report.add(Figure("view a group, SQLite, with Redis", rate, "req/s", raw, "raw ASGI"))
+    _with_servers(report, raw)
+
+
+def _with_servers(report: Report, raw: float) -> None:
+    postgres, rabbitmq = PostgresServer(durable=True), RabbitServer()
+    try:
+        rate, p99 = _create({}, database_url=postgres.new_database())
+        report.add(Figure("create a group, PostgreSQL, with Redis", rate, "req/s", raw, "raw ASGI"))
+        report.add(Figure("create a group, PostgreSQL, with Redis: p99", p99, "ms", lower_is_better=True))
+        rate, p99 = _create({}, amqp_url=rabbitmq.url)
+        report.add(Figure("create a group, SQLite, with Redis and RabbitMQ", rate, "req/s", raw, "raw ASGI"))
+    finally:
+        postgres.remove()
+        rabbitmq.remove()
+
+
+def _create(environment: dict[str, str], mode: str = "create", **settings: str) -> tuple[float, float]:
+    """Requests a second and the 99th percentile of their time in ms."""
+    redis = RedisServer()
+    with tempfile.TemporaryDirectory(dir=".", prefix=".bench-") as folder:
+        blazon = BlazonProcess(Path(folder), redis_url=redis.url, **settings)
+        blazon.environment.update(environment)
+        asyncio.run(blazon.start())
+        try:
+            blazon.command("token", "--email", ADMIN, "--password", PASSWORD, "--url", blazon.url)
+            token = json.loads(
+                blazon.command("token", "--json", "--email", ADMIN, "--password", PASSWORD, "--url", blazon.url)
+            )["access_token"]
+            group = _group(blazon.url, token)
+            return _wrk(f"{blazon.url}/", mode, token, group)
+        finally:
+            blazon.stop()
+            redis.remove()
+
+
+def _group(url: str, token: str) -> str:
+    import urllib.request
+
+    request = urllib.request.Request(
+        f"{url}/groups",
+        b'{"name":"to be viewed"}',
+        {"Authorization": f"Bearer {token}", "Content-Type": "application/json"},
+    )
+    with urllib.request.urlopen(request) as answer:
+        identifier: str = json.load(answer)["id"]
+        return identifier
+
+
+def _wrk(url: str, *arguments: str) -> tuple[float, float]:
+    script = Path(__file__).parent / "requests.lua"
+    command = ["wrk", "-t1", f"-c{_CONNECTIONS}", f"-d{_SECONDS}", "-s", str(script), url, "--", *arguments]
+    printed = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    found = re.search(r"RESULT ([\d.]+) ([\d.]+) (\d+)", printed)
+    assert found, printed
+    assert found[3] == "0", f"{found[3]} requests were refused"
+    return float(found[1]), float(found[2])
+
+
+def _nginx() -> float:
+    port = free_port()
+    server = Server()
+    (server.folder / "nginx.conf").write_text(
+        f"daemon off; worker_processes 1; pid {server.folder}/pid; error_log stderr;"
+        f" events {{}} http {{ access_log off; server {{ listen 127.0.0.1:{port};"
+        ' location / { default_type application/json; return 201 \'{"id":"5b7d0b3e"}\'; } } }'
+    )
+    server.spawn(["/usr/sbin/nginx", "-p", str(server.folder), "-c", str(server.folder / "nginx.conf")])
+    try:
+        wait_for(lambda: server.running() and answers(port), "nginx")
+        return _wrk(f"http://127.0.0.1:{port}/", "create", "token", "")[0]
+    finally:
+        server.remove()
+
+
+def _raw_asgi() -> float:
+    OUT.mkdir(exist_ok=True)
+    (OUT / "raw_asgi.py").write_text(_RAW)
+    port = free_port()
+    server = Server()
+    command = [sys.executable, "-m", "uvicorn", "raw_asgi:app", "--app-dir", str(OUT), "--port", str(port)]
+    server.spawn([*command, "--http", "httptools", "--loop", "uvloop", "--no-access-log"], dict(os.environ))
+    try:
+        wait_for(lambda: server.running() and answers(port), "uvicorn")
+        time.sleep(0.2)
+        return _wrk(f"http://127.0.0.1:{port}/", "create", "token", "")[0]
+    finally:
+        server.remove()

@@ -1,0 +1,195 @@
+"""Calling the HTTP API from the command line."""
+
+import http.client
+import json
+import os
+import uuid
+from typing import Any, Final
+from urllib.parse import urlencode, urlsplit
+
+import click
+
+from blazon.cli.sign_in import Kept, forget, keep, kept
+from blazon.errors import BlazonError
+
+__all__ = ["DEFAULT_URL", "Api", "ApiError", "checked_url", "server"]
+
+DEFAULT_URL: Final = "http://127.0.0.1:8080"
+_PATIENCE: Final = 30.0
+
+
+class ApiError(BlazonError):
+    """The API refused, or could not be reached. `status` is 0 when it could not be reached."""
+
+    title = "the request failed"
+
+    def __init__(self, reason: str, status: int = 0) -> None:
+        super().__init__(reason)
+        self.status = status
+
+
+def checked_url(url: str) -> str:
+    """A URL of Blazon without a slash at its end. Raises UsageError when it is none."""
+    try:
+        parts = urlsplit(url)
+        good = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        good = False
+    if not good:
+        raise click.UsageError(f"{url!r} is not a URL of Blazon; write it as in {DEFAULT_URL}")
+    return url.rstrip("/")
+
+
+def _check(ctx: click.Context, param: click.Parameter, value: str | None) -> str | None:
+    return checked_url(value) if value else None
+
+
+server = click.option(
+    "--url",
+    envvar="BLAZON_URL",
+    callback=_check,
+    help=f"Where Blazon is. Default: where you signed in, else {DEFAULT_URL}.",
+)
+"""The option --url."""
+
+
+class Api:
+    """The API of one server, as a signed-in user. An access token that is over is renewed with the refresh token."""
+
+    def __init__(self, url: str | None = None) -> None:
+        found = kept()
+        self.url = url or (found.url if found is not None else DEFAULT_URL)
+        self._kept = found if found is not None and found.url == self.url else None
+
+    def sign_in(self, identity: str, secret: str) -> str:
+        """Signs in, keeps the tokens, and returns the access token. Raises ApiError."""
+        body = self.send("POST", "/users/tokens/issue", {"identity": identity, "secret": secret}, token="")
+        return self._keep(body)
+
+    def call(self, method: str, path: str, body: Any = None, query: dict[str, Any] | None = None) -> Any:
+        """One request as the user who signed in. Raises ApiError."""
+        given = {name: value for name, value in (query or {}).items() if value is not None}
+        target = f"{path}?{urlencode(given)}" if given else path
+        token = os.environ.get("BLAZON_TOKEN")
+        if token:
+            return self._call_with_given_token(method, target, body, token)
+        if self._kept is None:
+            raise ApiError(f"you are not signed in at {self.url}; run: blazon token{self._flag()}", 401)
+        try:
+            return self.send(method, target, body, self._kept.access_token)
+        except ApiError as error:
+            if error.status != 401:
+                raise
+        return self.send(method, target, body, self._refreshed(self._kept))
+
+    def _call_with_given_token(self, method: str, target: str, body: Any, token: str) -> Any:
+        try:
+            return self.send(method, target, body, token)
+        except ApiError as error:
+            if error.status != 401:
+                raise
+            raise ApiError(f"the token in BLAZON_TOKEN is not good at {self.url}: {error.reason}", 401) from None
+
+    def _refreshed(self, old: Kept) -> str:
+        try:
+            body = self.send("POST", "/users/tokens/refresh", None, old.refresh_token)
+        except ApiError as error:
+            if error.status != 401:
+                raise
+            forget()
+            raise ApiError(f"your sign-in at {self.url} is over; run: blazon token{self._flag()}", 401) from None
+        return self._keep(body)
+
+    def _flag(self) -> str:
+        return "" if self.url == DEFAULT_URL else f" --url {self.url}"
+
+    def _keep(self, tokens: dict[str, str]) -> str:
+        self._kept = Kept(self.url, tokens["access_token"], tokens["refresh_token"])
+        keep(self._kept)
+        return self._kept.access_token
+
+    def send(self, method: str, path: str, body: Any, token: str) -> Any:
+        """One request with a token, none when it is empty. Raises ApiError."""
+        headers = {"Accept": "application/json"}
+        if token:
+            headers["Authorization"] = f"Bearer {token}"
+        data = None
+        if body is not None:
+            headers["Content-Type"] = "application/json"
+            data = json.dumps(body)
+        try:
+            status, answer = self._exchange(method, path, data, headers)
+        except (OSError, http.client.HTTPException, ValueError) as error:
+            reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
+            if type(error).__name__ == "SSLCertVerificationError":
+                mend = "set SSL_CERT_FILE to the certificate of the authority that issued it"
+                raise ApiError(f"the certificate of {self.url} is not trusted here; {mend}") from None
+            raise ApiError(
+                f"cannot reach {self.url} ({reason}). Start Blazon with `blazon up`, or say where it is with --url"
+            ) from None
+        if status >= 400:
+            raise ApiError(_refusal(answer, status, self.url), status)
+        try:
+            return json.loads(answer) if answer else None
+        except ValueError:
+            raise ApiError(f"what answers at {self.url} is not Blazon; give the right address with --url") from None
+
+    def _exchange(self, method: str, path: str, data: str | None, headers: dict[str, str]) -> tuple[int, bytes]:
+        parts = urlsplit(self.url)
+        kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
+        connection = kind(parts.hostname or "", parts.port, timeout=_PATIENCE)
+        try:
+            connection.request(method, parts.path + path, data, headers)
+            response = connection.getresponse()
+            return response.status, response.read()
+        finally:
+            connection.close()
+
+    def user_id(self, named: str) -> str:
+        """The id of a user who is named by id, by what it signs in with, or as `me`. Raises ApiError."""
+        if named == "me":
+            return str(self.call("GET", "/users/profile")["id"])
+        if "@" not in named:
+            return _segment(named)
+        found = self.call("GET", "/users", query={"identity": named, "status": "all"})["users"]
+        if not found:
+            raise ApiError(f"there is no user {named}, or none you may see; blazon users list shows those you may")
+        return str(found[0]["id"])
+
+    def group_id(self, named: str) -> str:
+        """The id of a group that is named by id, or by a name only one group has. Raises ApiError."""
+        if _is_uuid(named):
+            return named
+        found = self.call("GET", "/groups", query={"name": named, "status": "all"})["groups"]
+        if not found:
+            raise ApiError(f"there is no group {named!r}, or none you may see; blazon groups list shows those you may")
+        if len(found) > 1:
+            ids = ", ".join(group["id"] for group in found)
+            raise ApiError(f"there are {len(found)} groups {named!r}; name one by its id: {ids}")
+        return str(found[0]["id"])
+
+
+def _is_uuid(text: str) -> bool:
+    try:
+        return str(uuid.UUID(text)) == text.lower()
+    except ValueError:
+        return False
+
+
+def _segment(identifier: str) -> str:
+    """An id as one step of a path."""
+    if (
+        not identifier.isascii()
+        or not identifier
+        or not all(character.isalnum() or character in "-_" for character in identifier)
+    ):
+        raise click.UsageError(f"{identifier!r} is neither an id nor an e-mail address; `blazon users list` shows both")
+    return identifier
+
+
+def _refusal(answer: bytes, status: int, url: str) -> str:
+    try:
+        body = json.loads(answer)
+        return str(body["error"] or body["message"])
+    except (ValueError, KeyError, TypeError):
+        return f"{url} answered {status}, and not as Blazon does; give the right address with --url"

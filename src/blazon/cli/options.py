@@ -1,0 +1,94 @@
+"""Options several commands share, and the settings they lead to."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+from click.shell_completion import CompletionItem
+
+from blazon.settings import Duration, Field, Found, Settings, fields, trace
+
+__all__ = ["DEFAULT_FILE", "as_json", "every_setting", "place_of_log", "read_settings", "trace_settings"]
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+DEFAULT_FILE = Path("blazon.toml")
+"""Read when it is there and no other file is named."""
+
+_LOG_SETTINGS = ("data_dir", "database.url")
+
+_file = click.option(
+    "--settings",
+    "settings_file",
+    type=click.Path(dir_okay=False, path_type=Path),
+    envvar="BLAZON_SETTINGS",
+    help="TOML file with settings. Default: blazon.toml, when it is there.",
+)
+
+as_json = click.option("--json", "json_output", is_flag=True, help="Print JSON, for programs.")
+"""The option --json."""
+
+
+class _Value(click.ParamType[str]):
+    """The text of a setting. It is checked where every setting is; here it is completed."""
+
+    name = "text"
+
+    def __init__(self, field: Field) -> None:
+        self._field = field
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        if self._field.key == "data_dir":
+            return [CompletionItem(incomplete, type="dir")]
+        choices = ("yes", "no") if self._field.kind is bool else self._field.choices
+        return [CompletionItem(choice) for choice in choices if choice.startswith(incomplete)]
+
+
+def _option(field: Field) -> Callable[[F], F]:
+    default = field.show(field.default)
+    return click.option(
+        field.flag,
+        "set_" + field.key.replace(".", "__"),
+        type=_Value(field),
+        metavar=_metavar(field),
+        help=field.description + (f" Default: {default}." if default else ""),
+    )
+
+
+def _metavar(field: Field) -> str:
+    if field.choices:
+        return "|".join(field.choices)
+    return {bool: "yes|no", int: "NUMBER", Duration: "SPAN", tuple: "A,B"}.get(field.kind, "TEXT")
+
+
+def every_setting(command: F) -> F:
+    """Adds an option for every setting."""
+    for field in reversed(list(fields())):
+        command = _option(field)(command)
+    return _file(command)
+
+
+def place_of_log(command: F) -> F:
+    """Adds the options that say where the log is."""
+    for field in reversed([field for field in fields() if field.key in _LOG_SETTINGS]):
+        command = _option(field)(command)
+    return _file(command)
+
+
+def read_settings(settings_file: Path | None, given: dict[str, Any]) -> Settings:
+    """The settings from file, environment and the options that were given. Raises SettingsError."""
+    return trace_settings(settings_file, given).settings
+
+
+def trace_settings(settings_file: Path | None, given: dict[str, Any]) -> Found:
+    """As `read_settings`, with the place each value comes from."""
+    if settings_file is None and DEFAULT_FILE.exists():
+        settings_file = DEFAULT_FILE
+    flags = {
+        name.removeprefix("set_").replace("__", "."): value
+        for name, value in given.items()
+        if name.startswith("set_") and value is not None
+    }
+    return trace(settings_file, os.environ, flags)

@@ -1,0 +1,92 @@
+"""Tables for people, JSON for programs, progress for those who wait."""
+
+import json
+import sys
+import time
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Final
+
+import click
+
+__all__ = ["one_line", "print_json", "print_pairs", "print_table", "progress"]
+
+_EVERY: Final = 0.1
+"""Seconds between two updates of a progress line."""
+
+_PATIENCE: Final = 0.5
+"""Seconds of work after which progress is shown at all."""
+
+
+def print_json(value: Any) -> None:
+    """One JSON document."""
+    click.echo(json.dumps(value, ensure_ascii=False, indent=2))
+
+
+def one_line(text: str) -> str:
+    """A text as it can stand in one line of a terminal: characters that steer it are written out."""
+    if text.isprintable():
+        return text
+    return "".join(
+        character if character.isprintable() else character.encode("unicode_escape").decode() for character in text
+    )
+
+
+def print_table(headers: Sequence[str], rows: Iterable[Sequence[str]], note: str = "") -> None:
+    """A table; columns as wide as the terminal lets them be. Piped on, each row is one line with tabs."""
+    rows = [[one_line(cell) for cell in row] for row in rows]
+    if not sys.stdout.isatty():
+        for row in rows:
+            click.echo("\t".join(row))
+        return
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for header in headers:
+        table.add_column(header, overflow="fold", no_wrap=header == "ID")
+    for row in rows:
+        table.add_row(*row)
+    console = Console(highlight=False, markup=False)
+    console.print(table)
+    if note:
+        console.print(note)
+
+
+def print_pairs(pairs: Iterable[tuple[str, str]]) -> None:
+    """Names and values, one a line."""
+    pairs = list(pairs)
+    width = max((len(name) for name, _ in pairs), default=0)
+    for name, value in pairs:
+        click.echo(f"{name:<{width}}  {one_line(value)}".rstrip())
+
+
+def progress(doing: str) -> Callable[[int, int], None]:
+    """What is told how many of how many are done: it shows that on a terminal, once the work takes a while.
+
+    Work that never waits is deaf to Ctrl-C; here it hears of it.
+    """
+    started = time.monotonic()
+    shown = started + _PATIENCE - _EVERY
+    printed = False
+
+    def tell(done: int, total: int) -> None:
+        nonlocal shown, printed
+        _stop_when_asked()
+        now = time.monotonic()
+        if done >= total:
+            if printed:
+                click.echo("\r\x1b[K", nl=False, err=True)
+        elif now - shown > _EVERY and sys.stderr.isatty():
+            left = (now - started) / done * (total - done) if done else 0
+            click.echo(f"\r\x1b[K{doing} {done / total:6.1%}  {left:.0f} s left", nl=False, err=True)
+            shown, printed = now, True
+
+    return tell
+
+
+def _stop_when_asked() -> None:
+    import asyncio
+
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError

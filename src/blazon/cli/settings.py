@@ -1,0 +1,50 @@
+"""`blazon settings`."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import click
+
+from blazon.cli.options import as_json, every_setting, trace_settings
+from blazon.cli.output import print_json, print_table
+from blazon.settings import fields, unknown_variables
+
+__all__ = ["command"]
+
+
+@click.command("settings")
+@every_setting
+@as_json
+def command(settings_file: Path | None, json_output: bool, **given: Any) -> None:
+    """List every setting, its value, and where that comes from; a mistake in a file or a variable is named.
+
+    Secrets are not shown. `http.listen` is `listen` under [http] in a file, BLAZON_HTTP_LISTEN in the environment and
+    --http-listen as a flag; so are the others.
+    """
+    settings, places = trace_settings(settings_file, given)
+    found = []
+    for field in fields():
+        value = getattr(getattr(settings, field.table), field.name) if field.table else getattr(settings, field.name)
+        found.append((field, field.show(value), places.get(field.key, "default")))
+    for variable, close in unknown_variables(os.environ):
+        hint = f"; did you mean {close}?" if close else ""
+        click.echo(f"blazon: there is no setting for {variable}{hint}", err=True)
+    if json_output:
+        print_json(
+            [
+                {
+                    "setting": field.key,
+                    "variable": field.variable,
+                    "flag": field.flag,
+                    "value": value,
+                    "from": place,
+                    "default": field.show(field.default),
+                    "description": field.description,
+                }
+                for field, value, place in found
+            ]
+        )
+    else:
+        rows = [(field.key, value, place, field.description) for field, value, place in found]
+        print_table(("SETTING", "VALUE", "FROM", "MEANING"), rows)

@@ -1,0 +1,128 @@
+"""`blazon up`."""
+
+import asyncio
+import os
+import shlex
+import shutil
+import signal
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from blazon.cli.address import note_address, remove_address
+from blazon.cli.options import every_setting, read_settings
+from blazon.settings import Settings, unknown_variables
+
+if TYPE_CHECKING:
+    from blazon.app import Started
+
+__all__ = ["command"]
+
+
+@click.command("up")
+@every_setting
+def command(settings_file: Path | None, **given: Any) -> None:
+    """Start Blazon and run it until Ctrl-C.
+
+    Without settings, state is kept in SQLite in ./blazon-data and a Redis is started beside it. Every setting can also
+    stand in a TOML file or in the environment; `blazon settings` shows how.
+    """
+    settings = read_settings(settings_file, given)
+    import gc
+
+    import uvloop
+
+    from blazon.app import Blazon
+    from blazon.embedded import die_with_parent
+    from blazon.logs import configure
+
+    if "MAKELEVEL" in os.environ:
+        die_with_parent()  # `make up` that is killed takes us with it, as Ctrl-C does
+    configure(settings.log)
+    for variable, close in unknown_variables(os.environ):
+        hint = f"; did you mean {close}?" if close else ""
+        click.echo(f"blazon: there is no setting for {variable}{hint}", err=True)
+
+    is_up = False
+
+    def ready(started: "Started") -> None:
+        nonlocal is_up
+        # What was made at the start stays: the collector need not look at it again.
+        gc.collect()
+        gc.freeze()
+        note_address(settings, started.url)
+        is_up = True
+        click.echo(_greeting(settings, started, settings_file))
+
+    blazon = Blazon(settings)
+
+    async def run() -> None:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            asyncio.get_running_loop().add_signal_handler(number, blazon.stop)
+        await blazon.run(ready)
+
+    try:
+        uvloop.run(run())
+    finally:
+        if is_up:  # else it is the address of another Blazon in this folder
+            remove_address(settings)
+
+
+def _greeting(settings: Settings, started: "Started", settings_file: Path | None) -> str:
+    program = _program()
+    url = settings.http.public_url.rstrip("/") or started.url
+    place = _place(settings, settings_file)
+    lines = [
+        f"Blazon is up at {url}",
+        "",
+        *(f"  {label:<10} {text}" for label, text in started.notes),
+        f"  {'API':<10} {url}/docs, {url}/openapi.json",
+        f"  {'Health':<10} {url}/health, {url}/metrics",
+        f"  {'Redis':<10} {_redis(settings, started.redis_url)}",
+        f"  {'RabbitMQ':<10} {_rabbit(settings)}",
+        f"  {'Data':<10} {settings.data_path}",
+        "",
+        "Next, in another terminal:",
+        "",
+        f"  {program} token{place}",
+        f"  {program} events tail --follow{place}",
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def _redis(settings: Settings, url: str) -> str:
+    if not url:
+        return "none; set redis.url"
+    if settings.redis.url:
+        return "the one of redis.url"
+    port = url.rpartition(":")[2].partition("/")[0]
+    return f"{url}; see: redis-cli -p {port} XRANGE {settings.redis.prefix}.users - +"
+
+
+def _rabbit(settings: Settings) -> str:
+    return f"exchange {settings.amqp.exchange} of amqp.url" if settings.amqp.url else "none; set amqp.url"
+
+
+def _place(settings: Settings, settings_file: Path | None) -> str:
+    """The options with which another command finds this Blazon."""
+    place = "" if settings_file is None else f" --settings {shlex.quote(str(settings_file))}"
+    if settings.data_dir != Settings().data_dir and settings_file is None:
+        place += f" --data-dir {shlex.quote(settings.data_dir)}"
+    if settings.database.url and settings_file is None:
+        place += " --database-url ..."  # it may hold a password
+    return place
+
+
+def _program() -> str:
+    """What to type to run this program again."""
+    found = shutil.which("blazon")
+    own = Path(sys.argv[0]).resolve()
+    if found is not None and Path(found).resolve() == own:
+        return "blazon"
+    try:
+        return str(own.relative_to(Path.cwd()))
+    except ValueError:
+        return str(own)
