@@ -1,5 +1,6 @@
 """Secrets at rest: sealed, bound to their place, opened only with the right key."""
 
+import asyncio
 import base64
 import stat
 from pathlib import Path
@@ -92,6 +93,14 @@ async def test_a_database_knows_its_key(database: Database) -> None:
     await check_master_key(database, Sealer(KEY))
     with pytest.raises(SettingsError, match="not the key this database was made with"):
         await check_master_key(database, Sealer(bytes(32)))
+
+
+async def test_of_processes_that_start_at_once_with_their_own_keys_one_wins(database: Database) -> None:
+    await migrate(database, (MIGRATIONS,))
+    checks = (check_master_key(database, Sealer(bytes([n]) * 32)) for n in range(8))
+    outcomes = await asyncio.gather(*checks, return_exceptions=True)
+    assert outcomes.count(None) == 1
+    assert all(outcome is None or isinstance(outcome, SettingsError) for outcome in outcomes)
 
 
 async def test_a_database_without_its_key_is_not_given_a_new_one(database: Database, tmp_path: Path) -> None:

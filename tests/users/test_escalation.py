@@ -26,6 +26,35 @@ async def test_an_admin_cannot_be_taken_over_through_a_group(blazon: Running) ->
     assert (await blazon.ok("GET", path))["credentials"]["identity"] == blazon.admin.identity
 
 
+async def test_who_is_drawn_into_a_group_is_seen_there_and_not_changed(blazon: Running) -> None:
+    attacker, victim = await blazon.person("attacker"), await blazon.person("victim")
+    await drawn_in(blazon, attacker, victim)
+    path = f"/users/{victim.id}"
+    await blazon.ok("GET", path, token=attacker.token)
+    for method, action, body in (
+        ("PATCH", "", {"name": "mine"}),
+        ("PATCH", "/identity", {"identity": "mine@example.com"}),
+        ("PATCH", "/tags", {"tags": ["mine"]}),
+        ("PATCH", "/owner", {"owner": attacker.id}),
+        ("POST", "/disable", None),
+    ):
+        refused(await blazon.call(method, path + action, body, token=attacker.token), 403, "the user itself")
+    await blazon.sign_in(victim.identity)
+
+
+async def test_who_joins_a_group_is_changed_by_those_with_the_right_there(blazon: Running) -> None:
+    keeper, member = await blazon.person("keeper"), await blazon.person("member")
+    group = await blazon.group(member)
+    await allow(blazon, member, group, "m_read", by=member)
+    await allow(blazon, keeper, group, "c_update", "c_delete", by=member)
+    path = f"/users/{member.id}"
+    renamed = await blazon.ok("PATCH", path, {"name": "renamed"}, token=keeper.token)
+    assert renamed["updated_by"] == keeper.id
+    # What says who the user is stays with itself, its owner and admins.
+    refused(await blazon.call("PATCH", f"{path}/identity", {"identity": "x@y.zz"}, token=keeper.token), 403)
+    assert (await blazon.ok("POST", f"{path}/disable", token=keeper.token))["status"] == "disabled"
+
+
 async def test_an_admin_cannot_be_taken_over_by_its_owner(blazon: Running) -> None:
     owner = await blazon.person("owner")
     body = {

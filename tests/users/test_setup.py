@@ -6,6 +6,9 @@ import secrets
 from contextlib import AsyncExitStack
 from pathlib import Path
 
+import pytest
+
+from blazon.errors import SettingsError
 from tests.running import ADMIN, PASSWORD, Answer, Running, running
 from tests.servers import PostgresServer
 from tests.users.support import Stream, refused
@@ -69,6 +72,12 @@ async def test_a_password_that_is_made_up(tmp_path: Path) -> None:
     async with running(tmp_path, sign_in=False, redis__embedded="false", admin__password="") as blazon:
         assert file.read_text().strip() == password
         assert (await sign_in(blazon, password)).status == 201
+
+
+async def test_a_first_password_against_the_rule_stops_the_start(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match=r"admin\.password does not meet users\.password_rule, \^\.\{12,\}\$"):
+        async with running(tmp_path, redis__embedded="false", users__password_rule="^.{12,}$"):
+            pass
 
 
 async def test_several_start_at_once(postgres: PostgresServer, tmp_path: Path) -> None:

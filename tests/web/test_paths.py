@@ -84,6 +84,16 @@ async def test_pages_are_read_only(blazon: Running, path: str) -> None:
         assert answer.headers["Allow"] == "GET, HEAD"
 
 
+async def test_head_is_get_without_the_body(blazon: Running) -> None:
+    path = f"/users/{blazon.admin.id}"
+    full, head = await blazon.call("GET", path), await blazon.call("HEAD", path)
+    assert (head.status, head.body) == (200, b"")
+    assert head.headers["Content-Length"] == str(len(full.body))
+    assert head.headers["ETag"] == full.headers["ETag"]
+    missing = await blazon.call("HEAD", "/users/nobody")
+    assert (missing.status, missing.body) == (404, b"")
+
+
 @pytest.mark.parametrize("method", ["PROPFIND", "BREW", "GETX", "get", "M-SEARCH", "PRI", "QUERY"])
 async def test_methods_nobody_knows(blazon: Running, method: str) -> None:
     answer = await said(blazon, request(method, "/users/profile", token=blazon.admin.token))

@@ -26,14 +26,15 @@ RUBBISH = {
     "a carriage return in a header": b"GET /health HTTP/1.1\r\nHost: a\rb\r\n\r\n",
     "raw bytes in the path": b"GET /\xff\xfe HTTP/1.1\r\nHost: a\r\n\r\n",
     "a space in the path": b"GET /a b HTTP/1.1\r\nHost: a\r\n\r\n",
-    "two lengths": b"POST /groups HTTP/1.1\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\n{}",
-    "a length of no number": b"POST /groups HTTP/1.1\r\nContent-Length: x\r\n\r\n{}",
-    "a negative length": b"POST /groups HTTP/1.1\r\nContent-Length: -1\r\n\r\n{}",
-    "a length of two numbers": b"POST /groups HTTP/1.1\r\nContent-Length: 2, 2\r\n\r\n{}",
-    "a length with a sign": b"POST /groups HTTP/1.1\r\nContent-Length: +2\r\n\r\n{}",
-    "a length beyond 64 bits": b"POST /groups HTTP/1.1\r\nContent-Length: 99999999999999999999\r\n\r\n{}",
-    "a length and chunks": b"POST /x HTTP/1.1\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
-    "chunks that are not last": b"POST /x HTTP/1.1\r\nTransfer-Encoding: chunked, gzip\r\n\r\n0\r\n\r\n",
+    "two lengths": b"POST /groups HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\n{}",
+    "a length of no number": b"POST /groups HTTP/1.1\r\nHost: a\r\nContent-Length: x\r\n\r\n{}",
+    "a negative length": b"POST /groups HTTP/1.1\r\nHost: a\r\nContent-Length: -1\r\n\r\n{}",
+    "a length of two numbers": b"POST /groups HTTP/1.1\r\nHost: a\r\nContent-Length: 2, 2\r\n\r\n{}",
+    "a length with a sign": b"POST /groups HTTP/1.1\r\nHost: a\r\nContent-Length: +2\r\n\r\n{}",
+    "a length beyond 64 bits": b"POST /groups HTTP/1.1\r\nHost: a\r\nContent-Length: 99999999999999999999\r\n\r\n{}",
+    "a length and chunks": b"POST /x HTTP/1.1\r\nHost: a\r\n"
+    b"Content-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+    "chunks that are not last": b"POST /x HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked, gzip\r\n\r\n0\r\n\r\n",
 }
 
 
@@ -43,6 +44,14 @@ async def test_rubbish(blazon: Running, stream: Stream, name: str) -> None:
         await connection.send(RUBBISH[name])
         is_clear(await connection.answer(), 400)
         assert await connection.closed() == b""
+    assert events == []
+
+
+async def test_no_host(blazon: Running, stream: Stream) -> None:
+    """HTTP/1.1 asks for one (RFC 9112 §3.2); HTTP/1.0 knew none."""
+    async with stream.recorded() as events:
+        is_clear(await said(blazon, b"GET /health HTTP/1.1\r\nConnection: close\r\n\r\n"), 400)
+        assert (await said(blazon, b"GET /health HTTP/1.0\r\n\r\n")).status == 200
     assert events == []
 
 
