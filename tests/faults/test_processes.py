@@ -1,6 +1,7 @@
 """Several processes over one PostgreSQL: one order, one relay at a time, and one that dies is not missed."""
 
 import asyncio
+import base64
 from pathlib import Path
 
 import aiohttp
@@ -102,6 +103,7 @@ async def test_a_process_with_another_master_key_does_not_start(
     right = _process(tmp_path, "right", url, redis)
     await right.start()
     (tmp_path / "wrong").mkdir()
+    (tmp_path / "wrong" / "master.key").write_bytes(base64.b64encode(bytes(32)))
     wrong = BlazonProcess(tmp_path / "wrong", database_url=url, redis_url=redis.url)
     wrong.spawn()
     assert await asyncio.to_thread(wrong.wait) == 1
