@@ -17,7 +17,7 @@ from blazon.embedded import EmbeddedRedis
 from blazon.errors import StartError, Unavailable
 from blazon.log import CURSOR, MIGRATIONS, Catalogue, Log, trim
 from blazon.relay import RabbitRelay, RedisRelay, Relay, RelayMetrics, keep_running, relayed_by_all
-from blazon.room import House, Parts, Room
+from blazon.room import House, Offers, Parts, Room
 from blazon.settings import Settings
 from blazon.storage import Database, migrate, open_database, open_sealer
 from blazon.web import Dispatcher, HttpMetrics, HttpServer, Limits, ServerSettings, add_pages, listen
@@ -105,8 +105,14 @@ class Blazon:
         settings = self._settings
         sealer = await open_sealer(database, settings.secrets.master_key, settings.data_path)
         log = make_log(database, self._clock, self._registry)
-        house = House(settings, database, log, sealer, self._clock)
-        return log, [room.build(house) for room in ROOMS]
+        house = House(settings, database, log, sealer, self._clock, Offers())
+        parts = []
+        for room in ROOMS:
+            part = room.build(house)
+            for offer in part.offers:
+                house.offers.add(offer)
+            parts.append(part)
+        return log, parts
 
     def _relays(self, log: Log, redis_url: str) -> list[Relay]:
         metrics = RelayMetrics(self._registry)

@@ -1,7 +1,7 @@
 """What a room is to the house: one value that says everything it adds."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 
@@ -11,7 +11,9 @@ from blazon.settings import Settings
 from blazon.storage import Database, MigrationSet, Sealer
 from blazon.web import AnyRoute, Authenticator
 
-__all__ = ["House", "Parts", "Room", "Table"]
+__all__ = ["House", "Offers", "Parts", "Room", "Table"]
+
+T = TypeVar("T")
 
 
 class Table(NamedTuple):
@@ -19,6 +21,26 @@ class Table(NamedTuple):
 
     name: str
     key: tuple[str, ...]
+
+
+class Offers:
+    """What running rooms give to the rooms above them: one value of each type."""
+
+    def __init__(self) -> None:
+        self._values: dict[type[Any], Any] = {}
+
+    def add(self, value: object) -> None:
+        """Offers a value. Raises ValueError when one of its type is offered already."""
+        if type(value) in self._values:
+            raise ValueError(f"{type(value).__name__} is offered twice")
+        self._values[type(value)] = value
+
+    def get(self, kind: type[T]) -> T:
+        """The value of a type. Raises LookupError when no room below offers one: the order of the rooms is wrong."""
+        value: T | None = self._values.get(kind)
+        if value is None:
+            raise LookupError(f"no room below offers {kind.__name__}")
+        return value
 
 
 class House(msgspec.Struct, frozen=True):
@@ -29,17 +51,20 @@ class House(msgspec.Struct, frozen=True):
     log: Log
     sealer: Sealer
     clock: Clock
+    offers: Offers
 
 
 class Parts(msgspec.Struct, frozen=True, kw_only=True):
     """A room that is running.
 
-    `authenticator` is given by the room that knows who callers are. `prepare` runs once before the first request,
-    `close` once after the last. `notes` are what a person who starts Blazon wants to read: labels and texts.
+    `offers` are values for the rooms above. `authenticator` is given by the room that knows who callers are. `prepare`
+    runs once before the first request, `close` once after the last. `notes` are what a person who starts Blazon wants
+    to read: labels and texts.
     """
 
     routes: Sequence[AnyRoute] = ()
     followers: Sequence[Follower] = ()
+    offers: Sequence[object] = ()
     authenticator: Authenticator | None = None
     prepare: Callable[[], Awaitable[None]] | None = None
     close: Callable[[], None] | None = None

@@ -202,7 +202,7 @@ def _user(data: UserState | UserSeen) -> Fields:
         "identity": data.identity,
         "metadata": data.metadata,
         "status": data.status.value,
-        "role": "admin" if data.role is Role.ADMIN else "",
+        "role": "" if data.role is Role.USER else data.role.value,
     }
 
 

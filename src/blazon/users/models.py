@@ -43,6 +43,8 @@ class Role(StrEnum):
     """What a user is to the whole system."""
 
     USER = "user"
+    PKI = "pki"
+    """Manages certificate authorities, certificates and devices."""
     ADMIN = "admin"
 
 
@@ -166,6 +168,11 @@ class Principal(msgspec.Struct, frozen=True, kw_only=True):
     def admin(self) -> bool:
         """Whether it may do everything."""
         return self.role is Role.ADMIN
+
+    @property
+    def pki(self) -> bool:
+        """Whether it manages certificate authorities, certificates and devices (decision C13)."""
+        return self.role in (Role.PKI, Role.ADMIN)
 
     @property
     def enabled(self) -> bool:

@@ -18,6 +18,7 @@ from blazon.users.events import UserState
 from blazon.users.mail import mailer
 from blazon.users.models import USER, Role, Status
 from blazon.users.passwords import Passwords
+from blazon.users.people import People
 from blazon.users.principals import Principals
 from blazon.users.service import Groups, Policies, ResetMail, Rights, Sessions, Users
 from blazon.users.service.users import secret_context
@@ -39,6 +40,7 @@ def build(house: House) -> Parts:
     principals = Principals(store)
     house.log.listen(principals.hear)
     rights = Rights(store, principals)
+    people = People(house.log, principals, rights)
     passwords = Passwords()
     rule = re.compile(settings.users.password_rule)
     lifetimes = Lifetimes(int(settings.tokens.access), int(settings.tokens.refresh), int(settings.tokens.reset))
@@ -78,11 +80,12 @@ def build(house: House) -> Parts:
     return Parts(
         routes=(
             *UserApi(users).routes(),
-            *SessionApi(sessions).routes(),
+            *SessionApi(sessions, people).routes(),
             *GroupApi(Groups(house.log, store, rights)).routes(),
             *PolicyApi(Policies(house.log, store, rights, principals)).routes(),
         ),
         followers=(Follower(house.log, ResetMail.name, ResetMail.types, reset_mail.handle),),
+        offers=(people,),
         authenticator=sessions,
         prepare=lambda: _first_admin(house, store, passwords),
         close=passwords.close,

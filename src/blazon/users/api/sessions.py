@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from msgspec import Struct
 
 from blazon.errors import NotFound, RuleBroken, TooMany, Unauthenticated
+from blazon.users.people import People
 from blazon.users.service import Sessions
 from blazon.users.tokens import TokenPair
 from blazon.web import AnyRoute, Auth, Call, NoBody, NoQuery, Reply, Route
@@ -60,8 +61,9 @@ class IdentityAnswer(Struct, frozen=True):
 class SessionApi:
     """Handlers of the sign-in routes."""
 
-    def __init__(self, sessions: Sessions) -> None:
+    def __init__(self, sessions: Sessions, people: People) -> None:
         self._sessions = sessions
+        self._people = people
 
     async def issue_token(self, call: Call[CredentialsBody, NoQuery]) -> Reply:
         pair = await self._sessions.issue(call.caller, call.body.identity or "", call.body.secret or "")
@@ -71,7 +73,8 @@ class SessionApi:
         return _tokens(await self._sessions.refresh(call.caller))
 
     async def identify_user(self, call: Call[NoBody, NoQuery]) -> Reply:
-        return Reply(200, IdentityAnswer(await self._sessions.identify(call.caller)))
+        self._people.identify(call.caller)
+        return Reply(200, IdentityAnswer(call.caller.id))
 
     async def request_password_reset(self, call: Call[ResetRequestBody, NoQuery]) -> Reply:
         referer = call.headers.one(b"referer") or ""

@@ -7,13 +7,12 @@ from urllib.parse import urlsplit
 import structlog
 
 from blazon.caller import Caller
-from blazon.clock import NANOSECONDS
 from blazon.errors import Malformed, NotFound, RuleBroken, Unauthenticated
 from blazon.log import Decision, Event, Log, Record
 from blazon.storage import Sealer
 from blazon.users import events
 from blazon.users.attempts import Attempts
-from blazon.users.events import Identified, ResetAsked, ResetSent, SignedIn, state_of_user
+from blazon.users.events import ResetAsked, ResetSent, SignedIn, state_of_user
 from blazon.users.mail import Mailer, MailRefused, reset_link, reset_mail
 from blazon.users.models import USER, Status, User
 from blazon.users.passwords import Passwords
@@ -30,8 +29,6 @@ _log = structlog.get_logger("blazon.users")
 _WRONG = "invalid user id or secret"
 _HOST = re.compile(r"[a-z0-9_.:-]{1,253}")
 """A host's name or address as it may stand in a link."""
-_IDENTIFIED_EVERY = 60 * NANOSECONDS
-_IDENTIFIED_REMEMBERED = 50_000
 
 
 class Sessions:
@@ -60,7 +57,6 @@ class Sessions:
         self._sealer = sealer
         self._password_rule = password_rule
         self._reset_origins = reset_origins
-        self._identified: dict[str, int] = {}
 
     async def authenticate(self, token: str, *, refresh: bool) -> Caller:
         """Whose token it is. Raises Unauthenticated when it is nobody's, or not anybody's any more."""
@@ -107,16 +103,6 @@ class Sessions:
 
         (record,) = await self._log.commit(caller, decide)
         return self._tokens.pair(record, events.USER_REFRESH_TOKEN.read(record))
-
-    async def identify(self, caller: Caller) -> str:
-        """The id of the caller, for another service; noted once a minute for each sign-in (decision A18)."""
-        now = self._log.clock.now()
-        if now - self._identified.get(caller.session, 0) >= _IDENTIFIED_EVERY:
-            if len(self._identified) >= _IDENTIFIED_REMEMBERED:
-                self._identified.clear()
-            self._identified[caller.session] = now
-            self._log.observe(caller, events.USER_IDENTIFY.event(USER.of(caller.id), Identified(caller.id)))
-        return caller.id
 
     async def request_reset(self, caller: Caller, email: str, referer: str) -> None:
         """Asks for a mail with a link to set a new password. The mail follows once this is recorded."""

@@ -132,13 +132,13 @@ class Users:
         if caller.anonymous:
             if not self._open_registration:
                 raise Forbidden("registration is closed; an admin makes users here")
-            if draft.role is Role.ADMIN:
-                raise Forbidden("only an admin makes an admin")
+            if draft.role is not Role.USER:
+                raise Forbidden(f"only an admin makes a user with the role {draft.role}")
             if draft.owner:
                 raise Forbidden("only a signed-in user names an owner")
             return "", {}
         principal, basis = await self._rights.caller(caller)
-        if not principal.admin and (draft.role is Role.ADMIN or not self._open_registration):
+        if not principal.admin and (draft.role is not Role.USER or not self._open_registration):
             raise Forbidden("only an admin may do this")
         if draft.owner and draft.owner != principal.id:
             basis |= await self._existing_user(draft.owner)
