@@ -15,12 +15,11 @@ from bench import limits
 from bench.report import Figure, Report, median
 from blazon.app import ROOMS, make_log
 from blazon.clock import SystemClock
+from blazon.grouping import GroupState, Status, rules
 from blazon.log import MIGRATIONS, Operation
 from blazon.storage import migrate, open_database
-from blazon.users import events
-from blazon.users.events import GroupState
-from blazon.users.models import GROUP, Status
-from blazon.users.service.rules import EMPTY
+from blazon.users.events import GROUPING
+from blazon.users.models import GROUP
 from tests.servers import PostgresServer
 
 _RUNS = 3
@@ -88,10 +87,10 @@ async def _rate(url: str, waiting: int, seconds: float = 3.0) -> float:
                     name=f"group {identifier}",
                     description="made by a benchmark",
                     parent="",
-                    metadata=EMPTY,
+                    metadata=rules.EMPTY,
                     status=Status.ENABLED,
                 )
-                event = events.GROUP_CREATE.event(GROUP.of(identifier), state)
+                event = GROUPING.create.event(GROUP.of(identifier), state)
                 await log.writer.commit(Operation(events=(event,), actor=state.owner))
                 done += 1
 

@@ -16,15 +16,14 @@ from bench import limits
 from bench.report import Figure, Report, percentile
 from blazon.app import ROOMS, make_log
 from blazon.clock import SystemClock
+from blazon.grouping import GroupState, Status, rules
 from blazon.log import MIGRATIONS, Event, Log, Operation
 from blazon.relay import RabbitRelay, RedisRelay, Relay, RelayMetrics, keep_running
 from blazon.relay.amqp import connect
 from blazon.settings import Amqp, Redis
 from blazon.storage import migrate, open_database
-from blazon.users import events
-from blazon.users.events import GroupState
-from blazon.users.models import GROUP, Status
-from blazon.users.service.rules import EMPTY
+from blazon.users.events import GROUPING
+from blazon.users.models import GROUP
 from tests.servers import RabbitServer, RedisServer
 
 _EVENTS = 200_000
@@ -62,10 +61,10 @@ def _event() -> Event:
         name=f"group {identifier}",
         description="made by a benchmark",
         parent="",
-        metadata=EMPTY,
+        metadata=rules.EMPTY,
         status=Status.ENABLED,
     )
-    return events.GROUP_CREATE.event(GROUP.of(identifier), state)
+    return GROUPING.create.event(GROUP.of(identifier), state)
 
 
 @contextlib.asynccontextmanager

@@ -28,6 +28,7 @@ FLOORS = (
     ("log",),
     ("wire",),
     ("relay", "web"),
+    ("grouping",),
     ("room",),
     ("users",),
     ("history",),

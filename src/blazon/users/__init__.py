@@ -9,12 +9,11 @@ from blazon.room import Room, Table
 from blazon.storage import MigrationSet
 from blazon.users.apply import APPLIERS
 from blazon.users.events import TYPES
-from blazon.users.models import GROUP, POLICY, USER, Principal
+from blazon.users.models import GROUP, POLICY, USER
 from blazon.users.people import People
-from blazon.users.service.rights import Basis
 from blazon.users.setup import ADMIN_PASSWORD_FILE, build
 
-__all__ = ["ADMIN_PASSWORD_FILE", "Basis", "People", "Principal", "room"]
+__all__ = ["ADMIN_PASSWORD_FILE", "People", "room"]
 
 room = Room(
     name="users",

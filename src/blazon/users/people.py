@@ -4,13 +4,13 @@ from typing import Final
 
 from blazon.caller import Caller
 from blazon.clock import NANOSECONDS
-from blazon.errors import NotFound
+from blazon.grouping import Action, Basis, Principal
 from blazon.log import Log
 from blazon.users import events
 from blazon.users.events import Identified
-from blazon.users.models import USER, Action, Principal
+from blazon.users.models import USER
 from blazon.users.principals import Principals
-from blazon.users.service.rights import Basis, Rights
+from blazon.users.service.rights import Rights
 
 __all__ = ["People"]
 
@@ -49,10 +49,7 @@ class People:
 
     async def existing(self, identifier: str) -> Basis:
         """That there is a user with this id. Raises NotFound."""
-        user = await self._principals.get(identifier)
-        if user is None:
-            raise NotFound("there is no user with this id")
-        return {USER.of(user.id): user.revision}
+        return await self._rights.existing(identifier)
 
     async def may_share(self, caller: Caller, identifier: str) -> Basis:
         """That the caller may connect a user to something: it is itself, its owner, an admin, or has `c_share` on it.

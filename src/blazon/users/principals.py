@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from typing import Final
 
 from blazon.errors import Unauthenticated
+from blazon.grouping import Principal
 from blazon.log import Record
-from blazon.users.models import Principal
 from blazon.users.store import Store
 
 __all__ = ["Principals"]

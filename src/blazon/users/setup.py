@@ -9,18 +9,19 @@ import structlog
 
 from blazon.caller import ANONYMOUS
 from blazon.errors import SettingsError
+from blazon.grouping import GroupApi, GroupDraftBody, GroupRights, Groups, GroupStore, Policies, PolicyApi, Role, Status
 from blazon.log import Decision, Follower, canonical
 from blazon.room import House, Parts
 from blazon.users import events
-from blazon.users.api import GroupApi, PolicyApi, SessionApi, UserApi
+from blazon.users.api import GroupPage, MembershipApi, SessionApi, UserApi, UserPolicyApi
 from blazon.users.attempts import AttemptLimits, Attempts
-from blazon.users.events import UserState
+from blazon.users.events import GROUPING, UserState
 from blazon.users.mail import mailer
-from blazon.users.models import USER, Role, Status
+from blazon.users.models import USER
 from blazon.users.passwords import Passwords
 from blazon.users.people import People
 from blazon.users.principals import Principals
-from blazon.users.service import Groups, Policies, ResetMail, Rights, Sessions, Users
+from blazon.users.service import Authorizer, Memberships, ResetMail, Rights, Sessions, UserMembers, Users
 from blazon.users.service.users import secret_context
 from blazon.users.store import Store
 from blazon.users.tokens import Lifetimes, Tokens
@@ -41,6 +42,10 @@ def build(house: House) -> Parts:
     house.log.listen(principals.hear)
     rights = Rights(store, principals)
     people = People(house.log, principals, rights)
+    group_store = GroupStore(house.database, GROUPING)
+    group_rights = GroupRights(GROUPING, group_store, rights)
+    groups = Groups(house.log, GROUPING, group_store, group_rights)
+    policies = Policies(house.log, GROUPING, group_store, group_rights, UserMembers(rights))
     passwords = Passwords()
     rule = re.compile(settings.users.password_rule)
     lifetimes = Lifetimes(int(settings.tokens.access), int(settings.tokens.refresh), int(settings.tokens.reset))
@@ -51,6 +56,8 @@ def build(house: House) -> Parts:
         house.log,
         store,
         rights,
+        group_store,
+        group_rights,
         passwords,
         attempts,
         house.sealer,
@@ -81,8 +88,10 @@ def build(house: House) -> Parts:
         routes=(
             *UserApi(users).routes(),
             *SessionApi(sessions, people).routes(),
-            *GroupApi(Groups(house.log, store, rights)).routes(),
-            *PolicyApi(Policies(house.log, store, rights, principals)).routes(),
+            *GroupApi(groups, "group", GroupDraftBody, GroupPage).routes(),
+            *MembershipApi(Memberships(rights, groups)).routes(),
+            *UserPolicyApi(policies, Authorizer(house.log, store, group_store, principals)).routes(),
+            *PolicyApi(policies, (("/users/policies", "user"),)).routes(),
         ),
         followers=(Follower(house.log, ResetMail.name, ResetMail.types, reset_mail.handle),),
         offers=(people,),

@@ -76,7 +76,8 @@ class Route(Struct, Generic[B, Q], frozen=True, kw_only=True):
     """One method of one path.
 
     `path` has parameters in braces; `errors` are the errors the room raises besides those every route can give;
-    `answer` is None when there is no body. `summary` begins with a verb and is one line.
+    `answer` is None when there is no body. `summary` begins with a verb and is one line. `operation` is needed only
+    where one handler serves several routes.
     """
 
     method: str
@@ -90,13 +91,14 @@ class Route(Struct, Generic[B, Q], frozen=True, kw_only=True):
     status: int = int(HTTPStatus.OK)
     auth: Auth = Auth.USER
     errors: tuple[type[RequestError], ...] = ()
+    operation: str = ""
     needs_json: bool = False
     """Whether a request without a body must say that it is JSON all the same, as some old paths ask."""
 
     @property
     def name(self) -> str:
-        """The operation's name: that of its handler."""
-        return str(getattr(self.handler, "__name__", "")).strip("_")
+        """The operation's name: that of its handler, when it has none of its own."""
+        return self.operation or str(getattr(self.handler, "__name__", "")).strip("_")
 
     @property
     def takes_body(self) -> bool:

@@ -6,9 +6,20 @@ from typing import Annotated, Any
 from msgspec import Meta, Struct
 
 from blazon.errors import Conflict, Forbidden, NotFound, RuleBroken, TooMany
-from blazon.users.api.shapes import FilterQuery, UserBody, etagged, metadata_filter, user_body
-from blazon.users.models import Role, Status, User
-from blazon.users.service import UserDraft, UserFilter, Users, Visibility
+from blazon.grouping import (
+    FilterQuery,
+    OwnerBody,
+    Role,
+    Status,
+    TagsBody,
+    UpdateBody,
+    Visibility,
+    etagged,
+    metadata_filter,
+)
+from blazon.users.api.shapes import UserBody, user_body
+from blazon.users.models import User
+from blazon.users.service import UserDraft, UserFilter, Users
 from blazon.web import AnyRoute, Auth, Call, NoBody, NoQuery, Reply, Route
 
 __all__ = ["UserApi", "UserPage"]
@@ -33,29 +44,10 @@ class RegisterBody(Struct, frozen=True):
     role: Role | None = None
 
 
-class UpdateBody(Struct, frozen=True):
-    """What to change. What is not given stays."""
-
-    name: str | None = None
-    metadata: dict[str, Any] | None = None
-
-
-class TagsBody(Struct, frozen=True):
-    """The tags that replace the old ones."""
-
-    tags: list[str] | None = None
-
-
 class IdentityBody(Struct, frozen=True):
     """The new identity."""
 
     identity: str | None = None
-
-
-class OwnerBody(Struct, frozen=True):
-    """The id of the new owner."""
-
-    owner: str | None = None
 
 
 class SecretBody(Struct, frozen=True):

@@ -1,30 +1,21 @@
-"""Who may do what to whom (fact sheet §9).
+"""Who may do what to which user (fact sheet §9).
 
-Each question answers with what it rests on: the revisions of the users, groups and policies that were read, for the
-decision to name. What a caller may not know of is NotFound; what it may see but not change is Forbidden.
+Each question answers with what it rests on: the revisions of the users and policies that were read, for the decision
+to name. What a caller may not know of is NotFound; what it may see but not change is Forbidden.
 """
 
 from typing import Final
 
 from blazon.caller import Caller
-from blazon.errors import Forbidden, NotFound, PreconditionFailed, Unauthenticated
-from blazon.users.models import GROUP, POLICY, USER, Action, Group, Policy, Principal, Role, User
+from blazon.errors import Forbidden, NotFound, Unauthenticated
+from blazon.grouping import Action, Basis, Principal, Role
+from blazon.users.models import POLICY, USER, User
 from blazon.users.principals import Principals
 from blazon.users.store import Store
 
-__all__ = ["Basis", "Rights", "expect"]
-
-Basis = dict[str, int]
-"""Subjects and the revisions a decision rests on."""
+__all__ = ["Rights"]
 
 _NO_USER: Final = "there is no user with this id"
-_NO_GROUP: Final = "there is no group with this id"
-
-
-def expect(caller: Caller, revision: int) -> None:
-    """Honours If-Match. Raises PreconditionFailed."""
-    if caller.expected and revision not in caller.expected:
-        raise PreconditionFailed(f'it has changed: its ETag is "{revision}" now; read it again')
 
 
 class Rights:
@@ -70,39 +61,9 @@ class Rights:
         basis[POLICY.of(user.id, group)] = theirs
         return user, basis
 
-    async def group(self, caller: Caller, identifier: str, action: Action) -> tuple[Group, Basis]:
-        """A group the caller may do `action` to: as admin, as owner, or by a policy on it."""
-        principal, basis = await self.caller(caller)
-        group = await self._store.group(identifier)
-        if group is None:
-            raise NotFound(_NO_GROUP)
-        basis[GROUP.of(group.id)] = group.revision
-        if principal.admin or group.owner == principal.id:
-            return group, basis
-        policy = await self._store.policy(principal.id, group.id)
-        if policy is None or (Action.G_LIST not in policy.actions and action not in policy.actions):
-            raise NotFound(_NO_GROUP)
-        if action not in policy.actions:
-            raise Forbidden(f"this takes {action} on the group")
-        basis[POLICY.of(principal.id, group.id)] = policy.revision
-        return group, basis
-
-    async def policy(self, caller: Caller, subject: str, object_: str) -> tuple[Policy | None, Basis]:
-        """A policy the caller may change or delete: as admin, as its creator, or as owner of the group.
-
-        None when there is none, which only an admin and the group's owner are told. That there is one is told to whom
-        it is about, and to who may see the group.
-        """
-        principal, basis = await self.caller(caller)
-        policy = await self._store.policy(subject, object_)
-        basis[POLICY.of(subject, object_)] = 0 if policy is None else policy.revision
-        if principal.admin or (policy is not None and policy.owner == principal.id):
-            return policy, basis
-        group = await self._store.group(object_)
-        if group is not None and group.owner == principal.id:
-            basis[GROUP.of(group.id)] = group.revision
-            return policy, basis
-        mine = await self._store.policy(principal.id, object_)
-        if policy is None or mine is None or (mine != policy and Action.G_LIST not in mine.actions):
-            raise NotFound("there is no such policy")
-        raise Forbidden("only who made a policy, the owner of its group, or an admin may change it")
+    async def existing(self, identifier: str) -> Basis:
+        """That there is a user with this id. Raises NotFound."""
+        user = await self._principals.get(identifier)
+        if user is None:
+            raise NotFound(_NO_USER)
+        return {USER.of(user.id): user.revision}

@@ -8,16 +8,17 @@ import structlog
 
 from blazon.caller import Caller
 from blazon.errors import Malformed, NotFound, RuleBroken, Unauthenticated
+from blazon.grouping import Status, rules
 from blazon.log import Decision, Event, Log, Record
 from blazon.storage import Sealer
 from blazon.users import events
 from blazon.users.attempts import Attempts
 from blazon.users.events import ResetAsked, ResetSent, SignedIn, state_of_user
 from blazon.users.mail import Mailer, MailRefused, reset_link, reset_mail
-from blazon.users.models import USER, Status, User
+from blazon.users.models import USER, User
 from blazon.users.passwords import Passwords
 from blazon.users.principals import Principals
-from blazon.users.service import rules
+from blazon.users.service.rules import check_password
 from blazon.users.service.users import secret_context
 from blazon.users.store import Store
 from blazon.users.tokens import TokenPair, Tokens
@@ -125,7 +126,7 @@ class Sessions:
 
     async def reset(self, caller: Caller, token: str, password: str, again: str) -> None:
         """Sets a new password with the token of a mail. It works once, and ends every sign-in (decision C10)."""
-        rules.check_password("password", password, self._password_rule)
+        check_password("password", password, self._password_rule)
         if not again:
             raise Malformed("confirm_password is missing")
         if not token:

@@ -2,34 +2,41 @@
 
 import re
 from collections.abc import Awaitable, Callable, Sequence
-from enum import StrEnum
 from typing import Any
 
 import msgspec
 
 from blazon.caller import Caller
 from blazon.errors import Conflict, Forbidden, Malformed, NotFound, RuleBroken, Unauthenticated
+from blazon.grouping import (
+    Action,
+    Basis,
+    GroupRights,
+    GroupStore,
+    Listed,
+    ListFilter,
+    Principal,
+    Role,
+    Status,
+    Visibility,
+    Where,
+    expect,
+    filters_of,
+    mask_of,
+    rules,
+)
 from blazon.log import Decision, EventType, Log, Record
 from blazon.storage import Sealer
 from blazon.users import events
 from blazon.users.attempts import Attempts
-from blazon.users.events import Listed, UserSeen, UserState, state_of_user
-from blazon.users.models import GROUP, USER, Action, Principal, Role, Status, User, mask_of
+from blazon.users.events import UserSeen, UserState, state_of_user
+from blazon.users.models import GROUP, USER, User
 from blazon.users.passwords import Passwords
-from blazon.users.service import rules
-from blazon.users.service.lists import ListFilter, filters_of
-from blazon.users.service.rights import Basis, Rights, expect
-from blazon.users.store import Store, Where
+from blazon.users.service.rights import Rights
+from blazon.users.service.rules import check_email, check_password
+from blazon.users.store import Store
 
-__all__ = ["UserDraft", "UserFilter", "Users", "Visibility", "secret_context", "user_of"]
-
-
-class Visibility(StrEnum):
-    """Which users or things of others a list shows."""
-
-    MINE = "mine"
-    SHARED = "shared"
-    ALL = "all"
+__all__ = ["UserDraft", "UserFilter", "Users", "secret_context", "user_of"]
 
 
 class UserDraft(msgspec.Struct, frozen=True, kw_only=True):
@@ -80,6 +87,8 @@ class Users:
         log: Log,
         store: Store,
         rights: Rights,
+        groups: GroupStore,
+        group_rights: GroupRights,
         passwords: Passwords,
         attempts: Attempts,
         sealer: Sealer,
@@ -90,6 +99,8 @@ class Users:
         self._log = log
         self._store = store
         self._rights = rights
+        self._groups = groups
+        self._group_rights = group_rights
         self._passwords = passwords
         self._attempts = attempts
         self._sealer = sealer
@@ -99,10 +110,10 @@ class Users:
     async def register(self, caller: Caller, draft: UserDraft) -> User:
         """Makes a user. Anybody may, while registration is open; an admin only by an admin (decision C5)."""
         rules.check_name(draft.name)
-        rules.check_email(draft.identity)
+        check_email(draft.identity)
         if not draft.secret:
             raise Malformed("credentials.secret is missing")
-        rules.check_password("credentials.secret", draft.secret, self._password_rule)
+        check_password("credentials.secret", draft.secret, self._password_rule)
         identifier = self._log.new_id()
         state = UserState(
             id=identifier,
@@ -141,14 +152,14 @@ class Users:
         if not principal.admin and (draft.role is not Role.USER or not self._open_registration):
             raise Forbidden("only an admin may do this")
         if draft.owner and draft.owner != principal.id:
-            basis |= await self._existing_user(draft.owner)
+            basis |= await self._existing_owner(draft.owner)
         return draft.owner or principal.id, basis
 
-    async def _existing_user(self, identifier: str) -> Basis:
-        user = await self._store.principal(identifier)
-        if user is None:
-            raise NotFound("the owner is not a user")
-        return {USER.of(user.id): user.revision}
+    async def _existing_owner(self, identifier: str) -> Basis:
+        try:
+            return await self._rights.existing(identifier)
+        except NotFound:
+            raise NotFound("the owner is not a user") from None
 
     async def _sealed_hash(self, identifier: str, secret: str) -> str:
         hashed = await self._passwords.hash(secret)
@@ -203,7 +214,7 @@ class Users:
             identifier,
             events.USER_UPDATE_OWNER,
             {"owner": owner},
-            lambda _: self._existing_user(owner),
+            lambda _: self._existing_owner(owner),
             shared=False,
         )
 
@@ -232,7 +243,7 @@ class Users:
         """Sets the caller's own password. All its other sign-ins are over (decision C10)."""
         if not old:
             raise Malformed("old_secret is missing")
-        rules.check_password("new_secret", new, self._password_rule)
+        check_password("new_secret", new, self._password_rule)
         hashed = ""
 
         async def decide() -> Decision:
@@ -292,9 +303,9 @@ class Users:
     async def members(self, caller: Caller, group: str, wanted: UserFilter) -> tuple[int, list[User]]:
         """The users with a policy in a group: all for an admin and who may list members; else all but the caller."""
         principal, _ = await self._rights.caller(caller)
-        policy = await self._store.policy(principal.id, group)
+        policy = await self._groups.policy(principal.id, group)
         sees_all = policy is not None and Action.C_LIST in policy.actions
-        found, _ = await self._rights.group(caller, group, Action.C_LIST if sees_all else Action.G_LIST)
+        found, _ = await self._group_rights.group(caller, group, Action.C_LIST if sees_all else Action.G_LIST)
         where = self._where(wanted)
         where.add("u.id IN (SELECT subject FROM user_policies WHERE object = ?)", found.id)
         if not principal.admin and not sees_all:
@@ -308,9 +319,7 @@ class Users:
         return total, users
 
     def _where(self, wanted: UserFilter) -> Where:
-        where = Where()
-        where.add_given({"u.name": wanted.name, "u.identity": wanted.identity})
-        wanted.add_common(where, self._store.dialect, "u")
+        where = wanted.where(self._store.dialect, "u", {"u.identity": wanted.identity})
         if wanted.tag is not None:
             where.add(self._store.dialect.contains("u.tags"), msgspec.json.encode([wanted.tag]).decode())
         return where

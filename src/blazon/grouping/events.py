@@ -1,0 +1,212 @@
+"""What can happen to groups and policies, and the name each use of the pattern gives to it.
+
+Data is the complete change; a state struct is the whole row after it. `created_at` 0 in a state means: with this very
+event. Names and fields are those of the event document, as settled by decisions A1 to A10.
+"""
+
+from typing import Any, Final
+
+import msgspec
+
+from blazon.clock import rfc3339
+from blazon.grouping.models import Action, Group, Status
+from blazon.log import EventType, Fields, Kind, Record, SubjectKind
+
+__all__ = [
+    "Authorized",
+    "GroupSeen",
+    "GroupState",
+    "Grouping",
+    "Listed",
+    "PolicyState",
+    "group_of",
+    "listed_fields",
+    "stamps",
+    "status_fields",
+]
+
+
+class GroupState(msgspec.Struct, frozen=True, kw_only=True):
+    """A group after a change."""
+
+    id: str
+    owner: str
+    name: str
+    description: str
+    parent: str
+    metadata: msgspec.Raw
+    status: Status
+    created_at: int = 0
+
+
+class GroupSeen(msgspec.Struct, frozen=True, kw_only=True):
+    """A group as a reader saw it."""
+
+    id: str
+    owner: str
+    name: str
+    description: str
+    parent: str
+    metadata: msgspec.Raw
+    status: Status
+    created_at: int
+    updated_at: int
+    updated_by: str
+
+
+class PolicyState(msgspec.Struct, frozen=True, kw_only=True):
+    """A policy after a change, or as it was when it was deleted."""
+
+    subject: str
+    object: str
+    actions: tuple[Action, ...]
+    owner: str
+    created_at: int = 0
+
+
+class Authorized(msgspec.Struct, frozen=True):
+    """Somebody asked whether an access is allowed, and it is."""
+
+    entity_type: str
+    subject: str
+    object: str
+    action: str
+
+
+class Listed(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A list was read: its size, the page, and the filters that were used, by their wire names."""
+
+    total: int
+    offset: int
+    limit: int
+    filters: dict[str, str] = {}
+
+
+def stamps(record: Record, created_at: int) -> Fields:
+    """When it was made, and, if that was before this event, when and by whom it was changed: now."""
+    if created_at == 0:
+        return {"created_at": rfc3339(record.time)}
+    return {
+        "created_at": rfc3339(created_at),
+        "updated_at": rfc3339(record.time),
+        "updated_by": record.actor,
+    }
+
+
+def seen_stamps(data: Any) -> Fields:
+    """When what was read was made, and changed if it was."""
+    fields: Fields = {"created_at": rfc3339(data.created_at)}
+    if data.updated_at:
+        fields["updated_at"] = rfc3339(data.updated_at)
+        fields["updated_by"] = data.updated_by
+    return fields
+
+
+def status_fields(record: Record, data: Any) -> Fields:
+    """What the wires show of something that was enabled or disabled."""
+    return {
+        "id": data.id,
+        "status": data.status.value,
+        "updated_at": rfc3339(record.time),
+        "updated_by": record.actor,
+    }
+
+
+def listed_fields(_: Record, data: Listed) -> Fields:
+    """What the wires show of a list that was read."""
+    return {"total": data.total, "offset": data.offset, "limit": data.limit, **data.filters}
+
+
+def _group(data: GroupState | GroupSeen) -> Fields:
+    return {
+        "id": data.id,
+        "owner": data.owner,
+        "parent": data.parent,
+        "name": data.name,
+        "description": data.description,
+        "metadata": data.metadata,
+        "status": data.status.value,
+    }
+
+
+def _policy(data: PolicyState) -> Fields:
+    return {
+        "owner_id": data.owner,
+        "subject": data.subject,
+        "object": data.object,
+        "actions": tuple(action.value for action in data.actions),
+    }
+
+
+def _authorized(_: Record, data: Authorized) -> Fields:
+    return {
+        "entity_type": data.entity_type,
+        "subject": data.subject,
+        "object": data.object,
+        "actions": data.action,
+    }
+
+
+class Grouping:
+    """One use of the pattern: the groups of users, or the channels of things.
+
+    `noun` is what a group is called, `member` what a member is; `by_member` is the name of the event for a list of
+    the groups of one member.
+    """
+
+    def __init__(
+        self, service: str, *, noun: str, member: str, by_member: str, group: SubjectKind, policy: SubjectKind
+    ) -> None:
+        def fact(name: str, data: type[Any], fields: Any) -> EventType[Any]:
+            return EventType(service, name, Kind.FACT, data, fields)
+
+        def observation(name: str, data: type[Any], fields: Any) -> EventType[Any]:
+            return EventType(service, name, Kind.OBSERVATION, data, fields)
+
+        self.noun: Final = noun
+        self.member: Final = member
+        self.group: Final = group
+        self.policy: Final = policy
+        self.create: EventType[GroupState] = fact(
+            f"{noun}.create", GroupState, lambda record, data: {**_group(data), **stamps(record, data.created_at)}
+        )
+        self.update: EventType[GroupState] = fact(f"{noun}.update", GroupState, self.create.fields)
+        self.remove: EventType[GroupState] = fact(f"{noun}.remove", GroupState, status_fields)
+        self.view: EventType[GroupSeen] = observation(
+            f"{noun}.view", GroupSeen, lambda _, data: {**_group(data), **seen_stamps(data)}
+        )
+        self.list: EventType[Listed] = observation(f"{noun}.list", Listed, listed_fields)
+        self.list_by_member: EventType[Listed] = observation(by_member, Listed, listed_fields)
+        self.policy_add: EventType[PolicyState] = fact(
+            "policies.add", PolicyState, lambda record, data: {**_policy(data), **stamps(record, data.created_at)}
+        )
+        self.policy_update: EventType[PolicyState] = fact("policies.update", PolicyState, self.policy_add.fields)
+        self.policy_delete: EventType[PolicyState] = fact("policies.delete", PolicyState, lambda _, data: _policy(data))
+        self.policy_authorize: EventType[Authorized] = observation("policies.authorize", Authorized, _authorized)
+        self.policy_list: EventType[Listed] = observation("policies.list", Listed, listed_fields)
+        self.types: Final = (
+            self.create,
+            self.update,
+            self.remove,
+            self.view,
+            self.list,
+            self.list_by_member,
+            self.policy_add,
+            self.policy_update,
+            self.policy_delete,
+            self.policy_authorize,
+            self.policy_list,
+        )
+
+
+def group_of(record: Record, state: GroupState) -> Group:
+    """The group a record made, or changed."""
+    created = state.created_at == 0
+    fields = {name: getattr(state, name) for name in GroupState.__struct_fields__}
+    fields["created_at"] = state.created_at or record.time
+    return Group(
+        **fields,
+        updated_at=0 if created else record.time,
+        updated_by="" if created else record.actor,
+        revision=record.sequence,
+    )
