@@ -31,6 +31,7 @@ FLOORS = (
     ("grouping",),
     ("room",),
     ("users",),
+    ("things",),
     ("history",),
     ("embedded",),
     ("app",),

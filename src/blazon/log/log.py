@@ -12,11 +12,12 @@ from blazon.caller import Caller
 from blazon.clock import Clock
 from blazon.errors import Conflict, IntegrityConflict, StorageUnavailable, Unavailable
 from blazon.log import once
+from blazon.log.listeners import Listener, Listeners
 from blazon.log.operation import Apply, Decision, Operation, Stale
 from blazon.log.reader import Pulse, Reader
 from blazon.log.record import Event, Record, uuid7
 from blazon.log.types import Catalogue, SubjectKind
-from blazon.log.writer import CHANNEL, Listener, Writer
+from blazon.log.writer import CHANNEL, Writer
 from blazon.storage import Database
 
 __all__ = ["Log"]
@@ -48,8 +49,9 @@ class Log:
         self.reader = Reader(database)
         self.pulse = Pulse()
         self.writer = Writer(database, catalogue, kinds, appliers, clock, registry)
+        self._listeners = Listeners(shared=database.shared)
+        self.writer.listen(self._listeners.own)
         self.writer.listen(self._beat)
-        self._listeners: list[Listener] = []
 
     def new_id(self) -> str:
         """An id for a new thing: a UUIDv7.
@@ -60,12 +62,19 @@ class Log:
         return uuid7(self.clock.now(), os.urandom(8))
 
     def listen(self, listener: Listener) -> None:
-        """Calls `listener` with new records: of this process before their callers are answered, and of others soon.
+        """Calls `listener` with new facts: of this process before their callers are answered, of others soon.
 
-        With several processes a listener hears the records of its own process twice.
+        It hears each fact once, and of one subject never an older one after a newer one.
         """
-        self.writer.listen(listener)
-        self._listeners.append(listener)
+        self._listeners.add(listener)
+
+    async def begin(self) -> None:
+        """Notes where the log ends. What others record from now on, `hear_others` will tell.
+
+        To be called before a listener reads what is there already.
+        """
+        self._listeners.position = (await self.reader.head()).sequence
+        self.pulse.beat(self._listeners.position)
 
     async def commit(self, caller: Caller, decide: Decide) -> Sequence[Record]:
         """Decides and commits, again when the decision went stale, and returns the records.
@@ -107,15 +116,11 @@ class Log:
 
         With a database of one process there is nothing to hear and it only waits.
         """
-        position = (await self.reader.head()).sequence
-        self.pulse.beat(position)
         async for _ in self.database.signals(CHANNEL):
             with contextlib.suppress(StorageUnavailable):  # `signals` waits until it is back, and signals again
-                while records := await self.reader.after(position, _CATCH_UP):
-                    position = records[-1].sequence
-                    for listener in self._listeners:
-                        listener(records)
-                    self.pulse.beat(position)
+                while records := await self.reader.after(self._listeners.position, _CATCH_UP):
+                    self._listeners.others(records)
+                    self.pulse.beat(self._listeners.position)
 
 
 def _operation(caller: Caller, decision: Decision) -> Operation:

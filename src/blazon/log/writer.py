@@ -16,7 +16,7 @@ observations, whose callers have long been answered, wait for it to come back.
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import structlog
 from prometheus_client import CollectorRegistry
@@ -30,18 +30,17 @@ from blazon.errors import (
     Unavailable,
 )
 from blazon.log.batch import Plan, Scribe, relied_subjects, revisions, take_head
+from blazon.log.listeners import Listener
 from blazon.log.metrics import WriterMetrics
 from blazon.log.operation import Apply, Operation, Stale
 from blazon.log.record import Record
 from blazon.log.types import Catalogue, SubjectKind
 from blazon.storage import Database, Transaction
 
-__all__ = ["CHANNEL", "Listener", "Writer"]
+__all__ = ["CHANNEL", "Writer"]
 
 CHANNEL = "blazon_log"
 """Where writers of other processes are told that the log has grown."""
-
-Listener = Callable[[Sequence[Record]], None]
 
 _BATCH = 1024
 """Most events in a batch; an operation with more is a batch of its own."""

@@ -102,6 +102,9 @@ class Lease(Protocol):
 class Database(Reads, Protocol):
     """A database that is open."""
 
+    shared: bool
+    """Whether several processes may have it open at once."""
+
     def transaction(self) -> AbstractAsyncContextManager[Transaction]:
         """A write transaction. Raises StorageUnavailable, and OutcomeUnknown when the commit's answer was lost."""
         ...

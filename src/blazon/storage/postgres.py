@@ -195,6 +195,8 @@ class _Connections:
 class PostgresDatabase:
     """A PostgreSQL database, or one schema of it."""
 
+    shared = True
+
     def __init__(self, url: str, settings: dict[str, str]) -> None:
         self.dialect: Dialect = DIALECTS["postgresql"]
         self._url = url

@@ -7,7 +7,6 @@ does not open. What must be looked up by value is found by a keyed hash (HMAC-SH
 
 import base64
 import contextlib
-import hashlib
 import hmac
 import os
 from pathlib import Path
@@ -66,7 +65,11 @@ class Sealer:
 
     def fingerprint(self, value: str) -> str:
         """A keyed hash to find a secret by: 64 hexadecimal digits."""
-        return hmac.new(self._hash_key, value.encode(), hashlib.sha256).hexdigest()
+        return self.digest(value).hex()
+
+    def digest(self, value: str) -> bytes:
+        """The bytes of `fingerprint`: 32."""
+        return hmac.digest(self._hash_key, value.encode(), "sha256")
 
 
 async def open_sealer(database: Database, configured: str, data_dir: Path) -> Sealer:

@@ -159,6 +159,8 @@ class _Sole:
 class SqliteDatabase(_Reader):
     """A SQLite file. `durable=False` is for scratch databases only: it does not wait for the disk."""
 
+    shared = False
+
     def __init__(self, path: Path, *, writable: bool = True, durable: bool = True) -> None:
         self._path = path
         self._durable = durable

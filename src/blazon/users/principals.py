@@ -48,6 +48,6 @@ class Principals:
     def hear(self, records: Sequence[Record]) -> None:
         """A listener of the log: drops the users that changed."""
         for record in records:
-            if record.is_fact and record.service == "users" and record.subject.startswith("user:"):
+            if record.service == "users" and record.subject.startswith("user:"):
                 self._dropped += 1
                 self._known.pop(record.key, None)

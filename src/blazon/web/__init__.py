@@ -9,6 +9,7 @@ from blazon.web.json import read as read_json
 from blazon.web.metrics import HttpMetrics
 from blazon.web.openapi import document
 from blazon.web.pages import add_pages
+from blazon.web.reading import device_key
 from blazon.web.route import AnyRoute, Auth, Call, NoBody, NoQuery, Page, Reply, Route
 from blazon.web.server import HttpServer, ServerSettings, listen
 
@@ -29,6 +30,7 @@ __all__ = [
     "Route",
     "ServerSettings",
     "add_pages",
+    "device_key",
     "document",
     "listen",
     "read_json",

@@ -21,6 +21,7 @@ __all__ = [
     "bearer_token",
     "body_of",
     "check_json",
+    "device_key",
     "expected_revisions",
     "idempotency_key",
     "query_of",
@@ -71,11 +72,20 @@ class Headers:
 
 def bearer_token(headers: Headers) -> str:
     """The token of `Authorization: Bearer …`; empty when there is none."""
+    return _credentials(headers, "bearer")
+
+
+def device_key(headers: Headers) -> str:
+    """The key of `Authorization: Thing …`, which devices send; empty when there is none."""
+    return _credentials(headers, "thing")
+
+
+def _credentials(headers: Headers, wanted: str) -> str:
     value = headers.one(b"authorization")
     if value is None:
         return ""
-    scheme, _, token = value.partition(" ")
-    return token.strip() if scheme.lower() == "bearer" else ""
+    scheme, _, given = value.partition(" ")
+    return given.strip() if scheme.lower() == wanted else ""
 
 
 def check_json(headers: Headers) -> None:

@@ -13,7 +13,7 @@ from blazon.web.reading import Headers
 
 __all__ = ["Auth", "Call", "NoBody", "NoQuery", "Page", "Reply", "Route"]
 
-B = TypeVar("B", bound=Struct)
+B = TypeVar("B")
 Q = TypeVar("Q", bound=Struct)
 
 
@@ -75,9 +75,9 @@ class Reply(Struct, frozen=True):
 class Route(Struct, Generic[B, Q], frozen=True, kw_only=True):
     """One method of one path.
 
-    `path` has parameters in braces; `errors` are the errors the room raises besides those every route can give;
-    `answer` is None when there is no body. `summary` begins with a verb and is one line. `operation` is needed only
-    where one handler serves several routes.
+    `path` has parameters in braces; `body` is a struct or a list of them; `errors` are the errors the room raises
+    besides those every route can give; `answer` is None when there is no body. `summary` begins with a verb and is one
+    line. `operation` is needed only where one handler serves several routes.
     """
 
     method: str

@@ -26,8 +26,12 @@ class GroupDraftBody(Struct, frozen=True):
     metadata: dict[str, Any] | None = None
     status: Status | None = None
 
-    def draft(self, identifier: str | None = None) -> GroupDraft:
+    def draft(self) -> GroupDraft:
         """What is asked for."""
+        return self.drafted(None)
+
+    def drafted(self, identifier: str | None) -> GroupDraft:
+        """The same, with an id of the client's choice."""
         return GroupDraft(
             id=identifier or "",
             name=self.name or "",

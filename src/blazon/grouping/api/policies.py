@@ -42,6 +42,17 @@ class PolicyQuery(Page, kw_only=True, frozen=True):
     object: Annotated[str, Meta(description="Only those in this group.")] | None = None
     action: Annotated[Action, Meta(description="Only those that allow this.")] | None = None
 
+    def filter(self) -> PolicyFilter:
+        """Which policies are asked for."""
+        return PolicyFilter(
+            offset=self.offset,
+            limit=self.limit,
+            owner=self.owner_id,
+            subject=self.subject,
+            object=self.object,
+            action=self.action,
+        )
+
 
 class PolicyPage(Struct, frozen=True):
     """A page of policies."""
@@ -58,9 +69,12 @@ class PolicyApi:
     `paths` are the places where they are served: each with the word that begins its operation names.
     """
 
-    def __init__(self, policies: Policies, paths: Sequence[tuple[str, str]]) -> None:
+    def __init__(
+        self, policies: Policies, paths: Sequence[tuple[str, str]], query: type[PolicyQuery] = PolicyQuery
+    ) -> None:
         self._policies = policies
         self._paths = paths
+        self._query = query
 
     async def update(self, call: Call[PolicyDraftBody, NoQuery]) -> Reply:
         body = call.body
@@ -73,15 +87,7 @@ class PolicyApi:
 
     async def browse(self, call: Call[NoBody, PolicyQuery]) -> Reply:
         query = call.query
-        wanted = PolicyFilter(
-            offset=query.offset,
-            limit=query.limit,
-            owner=query.owner_id,
-            subject=query.subject,
-            object=query.object,
-            action=query.action,
-        )
-        total, policies = await self._policies.browse(call.caller, wanted)
+        total, policies = await self._policies.browse(call.caller, query.filter())
         return Reply(200, PolicyPage(query.limit, query.offset, total, [policy_body(policy) for policy in policies]))
 
     def routes(self) -> Sequence[AnyRoute]:
@@ -118,7 +124,7 @@ class PolicyApi:
                 summary="List policies",
                 handler=self.browse,
                 tag="policies",
-                query=PolicyQuery,
+                query=self._query,
                 answer=PolicyPage,
             ),
         )

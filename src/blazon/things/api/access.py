@@ -1,0 +1,109 @@
+"""Whose key is this, and may it do that: over HTTP (fact sheet §4.3)."""
+
+from collections.abc import Sequence
+
+from msgspec import Struct
+
+from blazon.errors import Forbidden, Malformed, NotFound, Unauthenticated
+from blazon.grouping import Action
+from blazon.things.service import Decisions
+from blazon.web import AnyRoute, Auth, Call, NoBody, NoQuery, Reply, Route, device_key
+
+__all__ = ["AccessApi"]
+
+
+class AccessBody(Struct, frozen=True):
+    """Whether `subject` may do `action`. `object` is the channel of the path when it is not given.
+
+    `entity_type` says what is asked: `thing`, whether the thing with the key `subject` may do it on a channel;
+    `client`, whether the user `subject` may do it to the thing `object`; `group`, whether a user or a thing may do it
+    to a channel.
+    """
+
+    subject: str | None = None
+    object: str | None = None
+    action: Action | None = None
+    entity_type: str | None = None
+
+
+class Identified(Struct, frozen=True):
+    """The thing a key belongs to."""
+
+    id: str
+
+
+class Allowed(Struct, frozen=True, omit_defaults=True):
+    """The access is allowed. `thing_id` is whose key it is."""
+
+    thing_id: str = ""
+    authorized: bool = False
+
+
+class Explained(Struct, frozen=True, omit_defaults=True):
+    """Whether an access is allowed, and why, or the nearest reason why not."""
+
+    authorized: bool | None
+    reason: str
+    thing_id: str = ""
+
+
+class AccessApi:
+    """Handlers of the access routes."""
+
+    def __init__(self, decisions: Decisions) -> None:
+        self._decisions = decisions
+
+    async def identify_thing(self, call: Call[NoBody, NoQuery]) -> Reply:
+        return Reply(200, Identified(self._decisions.identify(device_key(call.headers))))
+
+    async def access_channel(self, call: Call[AccessBody, NoQuery]) -> Reply:
+        thing = await self._decisions.authorize(call.caller, *_question(call))
+        return Reply(200, Allowed(thing, authorized=True))
+
+    async def explain_access(self, call: Call[AccessBody, NoQuery]) -> Reply:
+        verdict = await self._decisions.explain(call.caller, *_question(call))
+        return Reply(200, Explained(verdict.allowed, verdict.reason, verdict.thing))
+
+    def routes(self) -> Sequence[AnyRoute]:
+        """The routes."""
+        return (
+            Route(
+                method="POST",
+                path="/identify",
+                summary="Find out whose key it is",
+                handler=self.identify_thing,
+                tag="access",
+                answer=Identified,
+                auth=Auth.NONE,
+                needs_json=True,
+                errors=(Unauthenticated,),
+            ),
+            Route(
+                method="POST",
+                path="/channels/{id}/access",
+                summary="Ask whether an access is allowed",
+                handler=self.access_channel,
+                tag="access",
+                body=AccessBody,
+                answer=Allowed,
+                auth=Auth.NONE,
+                errors=(Forbidden,),
+            ),
+            Route(
+                method="POST",
+                path="/channels/{id}/access/explain",
+                summary="Ask why an access is allowed, or why not",
+                handler=self.explain_access,
+                tag="access",
+                body=AccessBody,
+                answer=Explained,
+                errors=(NotFound,),
+            ),
+        )
+
+
+def _question(call: Call[AccessBody, NoQuery]) -> tuple[str, str, Action, str]:
+    body = call.body
+    if body.action is None:
+        raise Malformed("malformed policy actions: action is missing")
+    return body.subject or "", body.object or call.path["id"], body.action, body.entity_type or ""

@@ -1,0 +1,131 @@
+"""What can happen in this room: stream `mainflux.things`, CloudEvents of source `/blazon/things`.
+
+The names and fields are those of the things chapter of the event document, as settled by decisions A1 to A10. Data is
+the complete change; a state struct is the whole row after it. `created_at` 0 in a state means: with this very event.
+"""
+
+from typing import Any, Final
+
+import msgspec
+
+from blazon.grouping import Grouping, Listed, Status, listed_fields, seen_stamps, stamps, status_fields
+from blazon.log import EventType, Fields, Kind, Record
+from blazon.things.models import CHANNEL, POLICY
+
+__all__ = [
+    "GROUPING",
+    "THING_CREATE",
+    "THING_IDENTIFY",
+    "THING_LIST",
+    "THING_LIST_BY_CHANNEL",
+    "THING_REMOVE",
+    "THING_UPDATE",
+    "THING_UPDATE_OWNER",
+    "THING_UPDATE_SECRET",
+    "THING_UPDATE_TAGS",
+    "THING_VIEW",
+    "TYPES",
+    "ThingIdentified",
+    "ThingSeen",
+    "ThingState",
+    "state_of_thing",
+]
+
+SERVICE: Final = "things"
+
+GROUPING: Final = Grouping(
+    SERVICE, noun="channel", member="thing", by_member="channel.list_by_thing", group=CHANNEL, policy=POLICY
+)
+"""Channels, and what things and users may do in them."""
+
+
+class ThingState(msgspec.Struct, frozen=True, kw_only=True):
+    """A thing after a change. `key` is sealed, `key_hash` keyed."""
+
+    id: str
+    name: str
+    identity: str
+    key: str
+    key_hash: str
+    tags: tuple[str, ...]
+    owner: str
+    metadata: msgspec.Raw
+    status: Status
+    created_at: int = 0
+
+
+class ThingSeen(msgspec.Struct, frozen=True, kw_only=True):
+    """A thing as a reader saw it."""
+
+    id: str
+    name: str
+    identity: str
+    tags: tuple[str, ...]
+    owner: str
+    metadata: msgspec.Raw
+    status: Status
+    created_at: int
+    updated_at: int
+    updated_by: str
+
+
+class ThingIdentified(msgspec.Struct, frozen=True):
+    """Somebody asked whose key it holds."""
+
+    thing: str
+
+
+def state_of_thing(thing: Any, **changes: Any) -> ThingState:
+    """The state of a thing with some changes."""
+    fields = {name: getattr(thing, name) for name in ThingState.__struct_fields__}
+    return ThingState(**{**fields, **changes})
+
+
+def _thing(data: ThingState | ThingSeen) -> Fields:
+    return {
+        "id": data.id,
+        "name": data.name,
+        "tags": data.tags,
+        "owner": data.owner,
+        "identity": data.identity,
+        "metadata": data.metadata,
+        "status": data.status.value,
+    }
+
+
+def _changed(record: Record, data: ThingState) -> Fields:
+    return {**_thing(data), **stamps(record, data.created_at)}
+
+
+def _fact(name: str, data: type[Any], fields: Any) -> EventType[Any]:
+    return EventType(SERVICE, name, Kind.FACT, data, fields)
+
+
+def _observation(name: str, data: type[Any], fields: Any) -> EventType[Any]:
+    return EventType(SERVICE, name, Kind.OBSERVATION, data, fields)
+
+
+THING_CREATE: Final = _fact("thing.create", ThingState, _changed)
+THING_UPDATE: Final = _fact("thing.update", ThingState, _changed)
+THING_UPDATE_TAGS: Final = _fact("thing.update_tags", ThingState, _changed)
+THING_UPDATE_SECRET: Final = _fact("thing.update_secret", ThingState, _changed)
+THING_UPDATE_OWNER: Final = _fact("thing.update_owner", ThingState, _changed)
+THING_REMOVE: Final = _fact("thing.remove", ThingState, status_fields)
+THING_VIEW: Final = _observation("thing.view", ThingSeen, lambda _, data: {**_thing(data), **seen_stamps(data)})
+THING_LIST: Final = _observation("thing.list", Listed, listed_fields)
+THING_LIST_BY_CHANNEL: Final = _observation("thing.list_by_channel", Listed, listed_fields)
+THING_IDENTIFY: Final = _observation("thing.identify", ThingIdentified, lambda _, data: {"thing_id": data.thing})
+
+TYPES: Final = (
+    THING_CREATE,
+    THING_UPDATE,
+    THING_UPDATE_TAGS,
+    THING_UPDATE_SECRET,
+    THING_UPDATE_OWNER,
+    THING_REMOVE,
+    THING_VIEW,
+    THING_LIST,
+    THING_LIST_BY_CHANNEL,
+    THING_IDENTIFY,
+    *GROUPING.types,
+)

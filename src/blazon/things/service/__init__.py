@@ -1,0 +1,8 @@
+"""The rules: what may happen, decided from what is there. No HTTP, no SQL text."""
+
+from blazon.things.service.access import Decisions
+from blazon.things.service.channels import ThingChannels
+from blazon.things.service.rights import Rights, ThingMembers
+from blazon.things.service.things import ThingDraft, ThingFilter, Things
+
+__all__ = ["Decisions", "Rights", "ThingChannels", "ThingDraft", "ThingFilter", "ThingMembers", "Things"]

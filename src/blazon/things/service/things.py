@@ -1,0 +1,359 @@
+"""Things: create, view, list, change, enable, disable."""
+
+import uuid
+from collections.abc import Sequence
+from typing import Any, Final
+
+import msgspec
+
+from blazon.caller import Caller
+from blazon.errors import Conflict, Forbidden, Malformed, NotFound, RequestError, RuleBroken
+from blazon.grouping import (
+    Action,
+    Basis,
+    GroupRights,
+    GroupStore,
+    Listed,
+    ListFilter,
+    Principal,
+    Status,
+    StatusFilter,
+    Visibility,
+    Where,
+    at_place,
+    expect,
+    filters_of,
+    mask_of,
+    rules,
+)
+from blazon.log import Decision, Event, EventType, Log, Record
+from blazon.storage import Sealer
+from blazon.things import events
+from blazon.things.access import Access
+from blazon.things.events import ThingSeen, ThingState, state_of_thing
+from blazon.things.models import CHANNEL, THING, Thing, key_context
+from blazon.things.service.rights import Rights
+from blazon.things.store import Store
+from blazon.users import People
+
+__all__ = ["ThingDraft", "ThingFilter", "Things"]
+
+_BULK: Final = 1000
+"""How many things are made at once."""
+
+_KEY_BYTES: Final = 4096
+
+_SHARED_WITH: Final = (
+    "t.id IN (SELECT q.subject FROM thing_policies p JOIN thing_policies q ON q.object = p.object"
+    " WHERE p.subject = ? AND (p.mask & ?) <> 0)"
+)
+
+
+class ThingDraft(msgspec.Struct, frozen=True, kw_only=True):
+    """A thing somebody asks for. `id` and `key` are empty when Blazon shall choose them."""
+
+    id: str = ""
+    name: str = ""
+    identity: str = ""
+    key: str = ""
+    tags: tuple[str, ...] = ()
+    owner: str = ""
+    metadata: dict[str, Any] | None = None
+    status: Status = Status.ENABLED
+
+
+class ThingFilter(ListFilter, frozen=True, kw_only=True):
+    """Which things a list shows."""
+
+    tag: str | None = None
+    owner: str | None = None
+    visibility: Visibility | None = None
+
+
+class _Scope(msgspec.Struct, frozen=True):
+    """Whose things a list shows. `plain` when that is said by an owner alone, or by none: all things."""
+
+    plain: bool
+    owner: str | None = None
+
+
+def thing_of(record: Record, state: ThingState) -> Thing:
+    """The thing a record made, or changed."""
+    created = state.created_at == 0
+    fields = {name: getattr(state, name) for name in ThingState.__struct_fields__}
+    fields["created_at"] = state.created_at or record.time
+    return Thing(
+        **fields,
+        updated_at=0 if created else record.time,
+        updated_by="" if created else record.actor,
+        revision=record.sequence,
+    )
+
+
+class Things:
+    """The rules of things."""
+
+    def __init__(
+        self,
+        log: Log,
+        store: Store,
+        access: Access,
+        rights: Rights,
+        channels: GroupStore,
+        channel_rights: GroupRights,
+        people: People,
+        sealer: Sealer,
+    ) -> None:
+        self._log = log
+        self._store = store
+        self._access = access
+        self._rights = rights
+        self._channels = channels
+        self._channel_rights = channel_rights
+        self._people = people
+        self._sealer = sealer
+
+    async def create(self, caller: Caller, draft: ThingDraft) -> Thing:
+        """Makes a thing, which belongs to the caller."""
+        return (await self._create(caller, (draft,), (self._state(draft),)))[0]
+
+    async def create_many(self, caller: Caller, drafts: Sequence[ThingDraft]) -> list[Thing]:
+        """Makes things, all of them or none (decision C6)."""
+        if not drafts:
+            raise Malformed("empty list provided: there must be one at least")
+        if len(drafts) > _BULK:
+            raise RuleBroken(f"at most {_BULK} are made at once; send them in several requests")
+        states = []
+        for number, draft in enumerate(drafts):
+            try:
+                states.append(self._state(draft))
+            except RequestError as error:
+                raise at_place(error, f"things[{number}]") from None
+        return await self._create(caller, drafts, states)
+
+    def _state(self, draft: ThingDraft) -> ThingState:
+        identifier = rules.check_new_id(draft.id) if draft.id else self._log.new_id()
+        key = _check_key(draft.key) if draft.key else str(uuid.uuid4())
+        return ThingState(
+            id=identifier,
+            name=rules.check_name(draft.name),
+            identity=rules.check_identity(draft.identity, "credentials.identity") if draft.identity else "",
+            key=self._sealer.seal(key.encode(), key_context(identifier)),
+            key_hash=self._sealer.fingerprint(key),
+            tags=rules.check_tags(draft.tags),
+            owner=draft.owner,
+            metadata=rules.metadata_of(draft.metadata),
+            status=draft.status,
+        )
+
+    async def _create(self, caller: Caller, drafts: Sequence[ThingDraft], states: Sequence[ThingState]) -> list[Thing]:
+        several = len(states) > 1
+        # What Blazon chose is new; only what a client chose can be there already.
+        ids = {state.id: number for number, state in enumerate(states) if drafts[number].id}
+        keys = {state.key_hash: number for number, state in enumerate(states) if drafts[number].key}
+        _check_doubles("an id", ids, [number for number, draft in enumerate(drafts) if draft.id])
+        _check_doubles("a key", keys, [number for number, draft in enumerate(drafts) if draft.key])
+
+        async def decide() -> Decision:
+            principal, basis = await self._people.caller(caller)
+            for what, column, chosen in (("this id", "id", ids), ("this key", "key_hash", keys)):
+                there = await self._store.present(column, list(chosen)) if chosen else ()
+                for value in there:
+                    place = f"things[{chosen[value]}]: " if several else ""
+                    raise Conflict(f"{place}there is a thing with {what}")
+            made: list[Event] = []
+            for number, state in enumerate(states):
+                try:
+                    basis |= await self._owner(principal, state.owner)
+                except RequestError as error:
+                    raise at_place(error, f"things[{number}]") if several else error from None
+                owned = msgspec.structs.replace(state, owner=state.owner or principal.id)
+                made.append(events.THING_CREATE.event(THING.of(state.id), owned))
+            return Decision(tuple(made), basis)
+
+        records = await self._log.commit(caller, decide)
+        return [thing_of(record, events.THING_CREATE.read(record)) for record in records]
+
+    async def _owner(self, principal: Principal, owner: str) -> Basis:
+        if not owner or owner == principal.id:
+            return {}
+        if not principal.admin:
+            raise Forbidden("only an admin makes things for others")
+        try:
+            return await self._people.existing(owner)
+        except NotFound:
+            raise NotFound("the owner is not a user") from None
+
+    async def view(self, caller: Caller, identifier: str) -> tuple[Thing, str]:
+        """A thing the caller may see, and its key if the caller may know it, else an empty text."""
+        thing, _ = await self._rights.thing(caller, identifier, Action.C_LIST)
+        seen = ThingSeen(**{name: getattr(thing, name) for name in ThingSeen.__struct_fields__})
+        self._log.observe(caller, events.THING_VIEW.event(THING.of(thing.id), seen))
+        return thing, self.key_of(thing) if await self._rights.knows_key(caller, thing) else ""
+
+    def key_of(self, thing: Thing) -> str:
+        """The key of a thing, in clear."""
+        return self._sealer.unseal(thing.key, key_context(thing.id)).decode()
+
+    async def update(self, caller: Caller, identifier: str, name: str | None, metadata: dict[str, Any] | None) -> Thing:
+        """Sets name and metadata. An empty name and no metadata leave them as they are; metadata is replaced."""
+        changes: dict[str, Any] = {}
+        if name:
+            changes["name"] = rules.check_name(name)
+        if metadata is not None:
+            changes["metadata"] = rules.metadata_of(metadata)
+        return await self._change(caller, identifier, events.THING_UPDATE, changes)
+
+    async def update_tags(self, caller: Caller, identifier: str, tags: Sequence[str]) -> Thing:
+        """Replaces the tags."""
+        return await self._change(caller, identifier, events.THING_UPDATE_TAGS, {"tags": rules.check_tags(tags)})
+
+    async def update_key(self, caller: Caller, identifier: str, key: str) -> Thing:
+        """Sets the key. The old one is good for nothing from then on."""
+        if not key:
+            raise Malformed("secret is missing")
+        hashed = self._sealer.fingerprint(_check_key(key))
+        sealed = self._sealer.seal(key.encode(), key_context(identifier))
+        changes = {"key": sealed, "key_hash": hashed}
+        return await self._change(caller, identifier, events.THING_UPDATE_SECRET, changes)
+
+    async def update_owner(self, caller: Caller, identifier: str, owner: str) -> Thing:
+        """Gives the thing to another owner. Only its owner and an admin can: it is all that a thing is."""
+        if not owner:
+            raise Malformed("owner is missing")
+        return await self._change(caller, identifier, events.THING_UPDATE_OWNER, {"owner": owner}, shared=False)
+
+    async def _change(
+        self,
+        caller: Caller,
+        identifier: str,
+        kind: EventType[ThingState],
+        changes: dict[str, Any],
+        *,
+        shared: bool = True,
+    ) -> Thing:
+        async def decide() -> Decision:
+            thing, basis = await self._rights.thing(caller, identifier, Action.C_UPDATE, shared=shared)
+            if thing.status is not Status.ENABLED:
+                raise NotFound("the thing is disabled; enable it before changing it")
+            expect(caller, thing.revision)
+            if "owner" in changes:
+                try:
+                    basis |= await self._people.existing(changes["owner"])
+                except NotFound:
+                    raise NotFound("the owner is not a user") from None
+            hashed = changes.get("key_hash", thing.key_hash)
+            if hashed != thing.key_hash and await self._store.present("key_hash", (hashed,)):
+                raise Conflict("there is a thing with this key")
+            return Decision((kind.event(THING.of(thing.id), state_of_thing(thing, **changes)),), basis)
+
+        return _only_thing(await self._log.commit(caller, decide), kind)
+
+    async def set_status(self, caller: Caller, identifier: str, status: Status) -> Thing:
+        """Enables or disables. A disabled thing cannot connect, publish or subscribe, at once (decision C9)."""
+
+        async def decide() -> Decision:
+            thing, basis = await self._rights.thing(caller, identifier, Action.C_DELETE)
+            expect(caller, thing.revision)
+            if thing.status is status:
+                raise Conflict(f"status already assigned: the thing is {status.value} already")
+            changed = state_of_thing(thing, status=status)
+            return Decision((events.THING_REMOVE.event(THING.of(thing.id), changed),), basis)
+
+        return _only_thing(await self._log.commit(caller, decide), events.THING_REMOVE)
+
+    async def browse(self, caller: Caller, wanted: ThingFilter) -> tuple[int, list[Thing]]:
+        """The things the caller may see: its own and those shared with it; all for an admin (decision C8)."""
+        principal, _ = await self._people.caller(caller)
+        where = self._where(wanted)
+        scope = self._restrict(where, principal, wanted)
+        total = await self._total(where, wanted, scope)
+        things = await self._store.page(where, wanted.offset, wanted.limit, total)
+        filters = filters_of(wanted, tag=wanted.tag)
+        if principal.admin and wanted.owner:
+            filters["owner"] = wanted.owner
+        if wanted.visibility in (Visibility.MINE, Visibility.ALL):
+            filters["owner"] = principal.id
+        if wanted.visibility in (Visibility.SHARED, Visibility.ALL):
+            filters["sharedBy"] = principal.id
+        self._observe_list(caller, events.THING_LIST, wanted, total, filters)
+        return total, things
+
+    def _restrict(self, where: Where, principal: Principal, wanted: ThingFilter) -> _Scope:
+        """Adds who may see what."""
+        lists = mask_of(Action.C_LIST)
+        owner = wanted.owner if principal.admin else principal.id
+        if wanted.visibility is Visibility.SHARED:
+            where.add(_SHARED_WITH, principal.id, lists)
+            return _Scope(plain=False)
+        if wanted.visibility is Visibility.MINE:
+            owner = principal.id
+        elif not principal.admin and self._access.has_policy(principal.id, Action.C_LIST):
+            where.add(f"(t.owner = ? OR {_SHARED_WITH})", principal.id, principal.id, lists)
+            return _Scope(plain=False)
+        if owner:
+            where.add("t.owner = ?", owner)
+        return _Scope(plain=True, owner=owner or None)
+
+    async def _total(self, where: Where, wanted: ThingFilter, scope: _Scope) -> int:
+        """How many there are in all. A million rows take long to count: what is asked for most is in memory."""
+        if not scope.plain or (wanted.name, wanted.tag, wanted.metadata) != (None, None, None):
+            return await self._store.count(where)
+        status = None if wanted.status is StatusFilter.ALL else Status(wanted.status.value)
+        return self._access.count(scope.owner, status)
+
+    async def on_channel(self, caller: Caller, channel: str, wanted: ThingFilter) -> tuple[int, list[Thing]]:
+        """The things with a policy on a channel: all for who owns it or may list them there; else one's own."""
+        principal, _ = await self._people.caller(caller)
+        policy = await self._channels.policy(principal.id, channel)
+        lists = policy is not None and Action.C_LIST in policy.actions
+        found, _ = await self._channel_rights.group(caller, channel, Action.C_LIST if lists else Action.G_LIST)
+        where = self._where(wanted)
+        where.add("t.id IN (SELECT subject FROM thing_policies WHERE object = ?)", found.id)
+        if not principal.admin and not lists and found.owner != principal.id:
+            where.add("t.owner = ?", principal.id)
+        if principal.admin and wanted.owner:
+            where.add("t.owner = ?", wanted.owner)
+        total = await self._store.count(where)
+        things = await self._store.page(where, wanted.offset, wanted.limit, total)
+        filters = filters_of(wanted, tag=wanted.tag) | {"channel_id": found.id}
+        self._observe_list(caller, events.THING_LIST_BY_CHANNEL, wanted, total, filters, CHANNEL.of(found.id))
+        return total, things
+
+    def _where(self, wanted: ThingFilter) -> Where:
+        where = wanted.where(self._store.dialect, "t")
+        if wanted.tag is not None:
+            where.add(self._store.dialect.contains("t.tags"), msgspec.json.encode([wanted.tag]).decode())
+        return where
+
+    def _observe_list(
+        self,
+        caller: Caller,
+        kind: EventType[Listed],
+        wanted: ThingFilter,
+        total: int,
+        filters: dict[str, str],
+        subject: str = "",
+    ) -> None:
+        seen = Listed(total=total, offset=wanted.offset, limit=wanted.limit, filters=filters)
+        self._log.observe(caller, kind.event(subject, seen))
+
+
+def _check_key(key: str) -> str:
+    """A key of at most 4 096 bytes that can stand in a header. The error does not repeat it."""
+    if len(key.encode()) > _KEY_BYTES:
+        raise Malformed(f"the secret is longer than {_KEY_BYTES} bytes")
+    if key != key.strip() or not key.isprintable():
+        raise Malformed("the secret begins or ends with space, or holds a control character")
+    return key
+
+
+def _check_doubles(what: str, chosen: dict[str, int], numbers: Sequence[int]) -> None:
+    doubled = set(numbers) - set(chosen.values())
+    if doubled:
+        raise Malformed(f"things[{min(doubled)}] has {what} that is there twice")
+
+
+def _only_thing(records: Sequence[Record], kind: EventType[ThingState]) -> Thing:
+    (record,) = records
+    return thing_of(record, kind.read(record))
