@@ -52,7 +52,7 @@ class Decisions:
         return verdict.thing
 
     async def explain(self, caller: Caller, subject: str, object_: str, action: Action, entity_type: str) -> Verdict:
-        """Why an access is allowed, or the nearest reason why not, for who may see the channel (of `client`, the thing).
+        """Why an access is allowed, or the nearest reason why not, for who may see the channel (`client`: the thing).
 
         A thing is named by its key or by its id. Nothing is recorded: nobody got access.
         """
