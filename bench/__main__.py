@@ -1,9 +1,9 @@
-"""`python -m bench [commit] [http] [relays] [folding] [starting]`; all of them when none is named."""
+"""`python -m bench [commit] [http] [relays] [folding] [starting] [things]`; all of them when none is named."""
 
 import sys
 from collections.abc import Callable
 
-from bench import commit, folding, http, relays, starting
+from bench import commit, folding, http, relays, starting, things
 from bench.report import Report
 
 _BENCHES: dict[str, Callable[[Report], None]] = {
@@ -12,6 +12,7 @@ _BENCHES: dict[str, Callable[[Report], None]] = {
     "http": http.run,
     "relays": relays.run,
     "folding": folding.run,
+    "things": things.run,
 }
 
 

@@ -27,7 +27,7 @@ async def app(scope, receive, send):
 
 
 def run(report: Report) -> None:
-    nginx, raw = _nginx(), _raw_asgi()
+    nginx, raw = _nginx(), raw_asgi()
     report.add(Figure("limit: nginx, a fixed JSON answer", nginx, "req/s"))
     report.add(Figure("limit: uvicorn, a raw ASGI answer to the same POST", raw, "req/s"))
     rate, p99 = _create({})
@@ -67,7 +67,7 @@ def _create(environment: dict[str, str], mode: str = "create", **settings: str) 
                 blazon.command("token", "--json", "--email", ADMIN, "--password", PASSWORD, "--url", blazon.url)
             )["access_token"]
             group = _group(blazon.url, token)
-            return _wrk(f"{blazon.url}/", mode, token, group)
+            return wrk(f"{blazon.url}/", mode, token, group)
         finally:
             blazon.stop()
             redis.remove()
@@ -86,9 +86,10 @@ def _group(url: str, token: str) -> str:
         return identifier
 
 
-def _wrk(url: str, *arguments: str) -> tuple[float, float]:
+def wrk(url: str, *arguments: str, connections: int = _CONNECTIONS) -> tuple[float, float]:
+    """Requests a second and the 99th percentile of their time in ms; `arguments` are those of `requests.lua`."""
     script = Path(__file__).parent / "requests.lua"
-    command = ["wrk", "-t1", f"-c{_CONNECTIONS}", f"-d{_SECONDS}", "-s", str(script), url, "--", *arguments]
+    command = ["wrk", "-t1", f"-c{connections}", f"-d{_SECONDS}", "-s", str(script), url, "--", *arguments]
     printed = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     found = re.search(r"RESULT ([\d.]+) ([\d.]+) (\d+)", printed)
     assert found, printed
@@ -107,12 +108,13 @@ def _nginx() -> float:
     server.spawn(["/usr/sbin/nginx", "-p", str(server.folder), "-c", str(server.folder / "nginx.conf")])
     try:
         wait_for(lambda: server.running() and answers(port), "nginx")
-        return _wrk(f"http://127.0.0.1:{port}/", "create", "token", "")[0]
+        return wrk(f"http://127.0.0.1:{port}/", "create", "token", "")[0]
     finally:
         server.remove()
 
 
-def _raw_asgi() -> float:
+def raw_asgi() -> float:
+    """What uvicorn does with an application that does nothing."""
     OUT.mkdir(exist_ok=True)
     (OUT / "raw_asgi.py").write_text(_RAW)
     port = free_port()
@@ -122,6 +124,6 @@ def _raw_asgi() -> float:
     try:
         wait_for(lambda: server.running() and answers(port), "uvicorn")
         time.sleep(0.2)
-        return _wrk(f"http://127.0.0.1:{port}/", "create", "token", "")[0]
+        return wrk(f"http://127.0.0.1:{port}/", "create", "token", "")[0]
     finally:
         server.remove()

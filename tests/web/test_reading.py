@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from blazon.errors import Malformed, PreconditionFailed, RequestError, UnsupportedMedia
 from blazon.web import reading
+from blazon.web.deadlines import Deadlines
 from blazon.web.reading import Headers
 
 
@@ -222,7 +223,7 @@ async def test_a_body_in_parts() -> None:
         return {"type": "http.request", "body": body, "more_body": more}
 
     parts = [part(b"ab", more=True), part(b"", more=True), part(b"cd", more=False)]
-    assert await reading.body_of(headers(), receive, 4, 1.0) == b"abcd"
+    assert await reading.body_of(headers(), receive, 4, Deadlines(1.0)) == b"abcd"
     parts = [part(b"ab", more=True), {"type": "http.disconnect"}]
     with pytest.raises(Malformed, match="ended before"):
-        await reading.body_of(headers(), receive, 4, 1.0)
+        await reading.body_of(headers(), receive, 4, Deadlines(1.0))

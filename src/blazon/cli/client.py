@@ -66,25 +66,30 @@ class Api:
         body = self.send("POST", "/users/tokens/issue", {"identity": identity, "secret": secret}, token="")
         return self._keep(body)
 
-    def call(self, method: str, path: str, body: Any = None, query: dict[str, Any] | None = None) -> Any:
-        """One request as the user who signed in. Raises ApiError."""
+    def call(
+        self, method: str, path: str, body: Any = None, query: dict[str, Any] | None = None, once: str = ""
+    ) -> Any:
+        """One request as the user who signed in. Raises ApiError.
+
+        `once` is its Idempotency-Key: what was sent with one can be sent again and happens once.
+        """
         given = {name: value for name, value in (query or {}).items() if value is not None}
         target = f"{path}?{urlencode(given)}" if given else path
         token = os.environ.get("BLAZON_TOKEN")
         if token:
-            return self._call_with_given_token(method, target, body, token)
+            return self._call_with_given_token(method, target, body, token, once)
         if self._kept is None:
             raise ApiError(f"you are not signed in at {self.url}; run: blazon token{self._flag()}", 401)
         try:
-            return self.send(method, target, body, self._kept.access_token)
+            return self.send(method, target, body, self._kept.access_token, once)
         except ApiError as error:
             if error.status != 401:
                 raise
-        return self.send(method, target, body, self._refreshed(self._kept))
+        return self.send(method, target, body, self._refreshed(self._kept), once)
 
-    def _call_with_given_token(self, method: str, target: str, body: Any, token: str) -> Any:
+    def _call_with_given_token(self, method: str, target: str, body: Any, token: str, once: str) -> Any:
         try:
-            return self.send(method, target, body, token)
+            return self.send(method, target, body, token, once)
         except ApiError as error:
             if error.status != 401:
                 raise
@@ -108,9 +113,11 @@ class Api:
         keep(self._kept)
         return self._kept.access_token
 
-    def send(self, method: str, path: str, body: Any, token: str) -> Any:
+    def send(self, method: str, path: str, body: Any, token: str, once: str = "") -> Any:
         """One request with a token, none when it is empty. Raises ApiError."""
         headers = {"Accept": "application/json"}
+        if once:
+            headers["Idempotency-Key"] = once
         if token:
             headers["Authorization"] = f"Bearer {token}"
         data = None
@@ -156,16 +163,21 @@ class Api:
             raise ApiError(f"there is no user {named}, or none you may see; blazon users list shows those you may")
         return str(found[0]["id"])
 
-    def group_id(self, named: str) -> str:
-        """The id of a group that is named by id, or by a name only one group has. Raises ApiError."""
+    def id_of(self, noun: str, named: str) -> str:
+        """The id of a group, thing or channel (`noun`) named by id, or by a name only one has. Raises ApiError."""
         if _is_uuid(named):
-            return named
-        found = self.call("GET", "/groups", query={"name": named, "status": "all"})["groups"]
+            return named.lower()
+        if not named:
+            raise click.UsageError(f"the name of a {noun} is empty; `blazon {noun}s list` shows names and ids")
+        page = self.call("GET", f"/{noun}s", query={"name": named, "status": "all"})
+        found, total = page[f"{noun}s"], page["total"]
         if not found:
-            raise ApiError(f"there is no group {named!r}, or none you may see; blazon groups list shows those you may")
-        if len(found) > 1:
-            ids = ", ".join(group["id"] for group in found)
-            raise ApiError(f"there are {len(found)} groups {named!r}; name one by its id: {ids}")
+            raise ApiError(
+                f"there is no {noun} {named!r}, or none you may see; blazon {noun}s list shows those you may", 404
+            )
+        if total > 1:
+            ids = ", ".join(one["id"] for one in found) + (", …" if total > len(found) else "")
+            raise ApiError(f"there are {total} {noun}s {named!r}; name one by its id: {ids}", 404)
         return str(found[0]["id"])
 
 

@@ -1,5 +1,6 @@
 """Options several commands share, and the settings they lead to."""
 
+import json
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -10,12 +11,38 @@ from click.shell_completion import CompletionItem
 
 from blazon.settings import Duration, Field, Found, Settings, fields, trace
 
-__all__ = ["DEFAULT_FILE", "as_json", "every_setting", "place_of_log", "read_settings", "trace_settings"]
+__all__ = [
+    "ACTIONS",
+    "DEFAULT_FILE",
+    "ActionName",
+    "as_json",
+    "every_setting",
+    "metadata_option",
+    "page_options",
+    "place_of_log",
+    "read_settings",
+    "slice_options",
+    "trace_settings",
+]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 DEFAULT_FILE = Path("blazon.toml")
 """Read when it is there and no other file is named."""
+
+ACTIONS = (
+    "g_list",
+    "g_add",
+    "g_update",
+    "g_delete",
+    "c_list",
+    "c_update",
+    "c_delete",
+    "c_share",
+    "m_read",
+    "m_write",
+)
+"""What a policy may allow, in the order people ask for it."""
 
 _LOG_SETTINGS = ("data_dir", "database.url")
 
@@ -29,6 +56,51 @@ _file = click.option(
 
 as_json = click.option("--json", "json_output", is_flag=True, help="Print JSON, for programs.")
 """The option --json."""
+
+
+class ActionName(click.ParamType[str]):
+    """What a policy allows. The server knows which there are; here they are completed."""
+
+    name = "ACTION"
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        return [CompletionItem(action) for action in ACTIONS if action.startswith(incomplete)]
+
+
+class _Metadata(click.ParamType[dict[str, Any]]):
+    """A JSON object."""
+
+    name = "JSON"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        try:
+            found = json.loads(value)
+        except (ValueError, RecursionError) as error:
+            self.fail(f"this is not JSON: {error}", param, ctx)
+        if not isinstance(found, dict):
+            self.fail('this must be a JSON object, such as {"site":"lab"}', param, ctx)
+        return found
+
+
+metadata_option = click.option("--metadata", type=_Metadata(), help='A JSON object, such as {"site":"lab"}.')
+"""The option --metadata."""
+
+
+def slice_options(command: Any) -> Any:
+    """The options that say which part of a list is shown."""
+    for option in (
+        click.option("--limit", type=click.IntRange(1, 100), default=20, show_default=True, help="How many at most."),
+        click.option("--offset", type=click.IntRange(0), default=0, help="How many to leave out at the beginning."),
+    ):
+        command = option(command)
+    return command
+
+
+def page_options(command: Any) -> Any:
+    """The options of every list of things with a name and a state."""
+    command = click.option("--name", help="Only those with exactly this name.")(command)
+    states = click.Choice(["enabled", "disabled", "all"])
+    return slice_options(click.option("--status", type=states, help="Which states to show.")(command))
 
 
 class _Value(click.ParamType[str]):

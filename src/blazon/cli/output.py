@@ -8,7 +8,9 @@ from typing import Any, Final
 
 import click
 
-__all__ = ["one_line", "print_json", "print_pairs", "print_table", "progress"]
+__all__ = ["one_line", "print_entity", "print_json", "print_page", "print_pairs", "print_table", "progress"]
+
+_NEVER: Final = "0001-01-01T00:00:00Z"
 
 _EVERY: Final = 0.1
 """Seconds between two updates of a progress line."""
@@ -58,6 +60,34 @@ def print_pairs(pairs: Iterable[tuple[str, str]]) -> None:
     width = max((len(name) for name, _ in pairs), default=0)
     for name, value in pairs:
         click.echo(f"{name:<{width}}  {one_line(value)}".rstrip())
+
+
+def print_entity(entity: dict[str, Any], *, as_json: bool) -> None:
+    """One user, group, thing or channel."""
+    if as_json:
+        print_json(entity)
+        return
+    flat = {**entity, **entity.get("credentials", {})}
+    flat.pop("credentials", None)
+    print_pairs(
+        (name, value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))
+        for name, value in flat.items()
+        if value != _NEVER
+    )
+
+
+def print_page(
+    page: dict[str, Any], of: str, headers: Sequence[str], rows: Sequence[Sequence[str]], *, as_json: bool
+) -> None:
+    """One page of a list, and how to see the next."""
+    if as_json:
+        print_json(page)
+        return
+    note = f"{len(rows)} of {page['total']} {of}"
+    after = page["offset"] + len(rows)
+    if rows and after < page["total"]:
+        note += f"; for the next: --offset {after}"
+    print_table(headers, rows, note)
 
 
 def progress(doing: str) -> Callable[[int, int], None]:

@@ -1,78 +1,15 @@
 """`blazon users …`."""
 
-import json
 import sys
-from collections.abc import Sequence
 from typing import Any
 
 import click
 
 from blazon.cli.client import Api, server
-from blazon.cli.options import as_json
-from blazon.cli.output import print_json, print_pairs, print_table
+from blazon.cli.options import as_json, metadata_option, page_options
+from blazon.cli.output import print_entity, print_json, print_page
 
-__all__ = ["command", "metadata_option", "page_options", "print_entity", "print_page"]
-
-_NEVER = "0001-01-01T00:00:00Z"
-
-
-class Metadata(click.ParamType[dict[str, Any]]):
-    """A JSON object."""
-
-    name = "JSON"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        try:
-            found = json.loads(value)
-        except (ValueError, RecursionError) as error:
-            self.fail(f"this is not JSON: {error}", param, ctx)
-        if not isinstance(found, dict):
-            self.fail('this must be a JSON object, such as {"site":"lab"}', param, ctx)
-        return found
-
-
-metadata_option = click.option("--metadata", type=Metadata(), help='A JSON object, such as {"site":"lab"}.')
-"""The option --metadata."""
-
-
-def page_options(command: Any) -> Any:
-    """The options of every list."""
-    for option in (
-        click.option("--status", type=click.Choice(["enabled", "disabled", "all"]), help="Which states to show."),
-        click.option("--name", help="Only those with exactly this name."),
-        click.option("--limit", type=click.IntRange(1, 100), default=20, show_default=True, help="How many at most."),
-        click.option("--offset", type=click.IntRange(0), default=0, help="How many to leave out at the beginning."),
-    ):
-        command = option(command)
-    return command
-
-
-def print_entity(entity: dict[str, Any], *, as_json: bool) -> None:
-    """One user or group."""
-    if as_json:
-        print_json(entity)
-        return
-    flat = {**entity, **entity.get("credentials", {})}
-    flat.pop("credentials", None)
-    print_pairs(
-        (name, value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))
-        for name, value in flat.items()
-        if value != _NEVER
-    )
-
-
-def print_page(
-    page: dict[str, Any], of: str, headers: Sequence[str], rows: Sequence[Sequence[str]], *, as_json: bool
-) -> None:
-    """One page of a list, and how to see the next."""
-    if as_json:
-        print_json(page)
-        return
-    note = f"{len(rows)} of {page['total']} {of}"
-    after = page["offset"] + len(rows)
-    if rows and after < page["total"]:
-        note += f"; for the next: --offset {after}"
-    print_table(headers, rows, note)
+__all__ = ["command"]
 
 
 def _asked(prompt: str, option: str, *, twice: bool) -> str:

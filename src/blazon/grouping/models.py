@@ -58,14 +58,14 @@ class Action(StrEnum):
 
 
 ACTIONS: Final = tuple(Action)
-_BITS: Final = {action: 1 << bit for bit, action in enumerate(ACTIONS)}
+_BITS: Final[dict[str, int]] = {action: 1 << bit for bit, action in enumerate(ACTIONS)}
 
 
 def mask_of(*actions: str) -> int:
     """The actions as a number with a bit for each, which SQL can test."""
     mask = 0
     for action in actions:
-        mask |= _BITS[Action(action)]
+        mask |= _BITS[action]
     return mask
 
 

@@ -37,7 +37,7 @@ _UUID: Final = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9
 def _check_text(what: str, text: str, most: int) -> None:
     if len(text.encode()) > most:
         raise Malformed(f"{what} is longer than {most} bytes")
-    if any(unicodedata.category(character) == "Cc" for character in text):
+    if not text.isprintable() and any(unicodedata.category(character) == "Cc" for character in text):
         raise Malformed(f"{what} holds a control character")
 
 

@@ -51,6 +51,9 @@ _WAITING = 20_000
 _OBSERVATIONS_WAITING = 100_000
 """Most observations that may wait for a database that is away; beyond it the newest are dropped and counted."""
 
+_GATHER = 0.005
+"""Seconds observations wait for company while no operation waits: nobody is waiting for them, and each commit costs."""
+
 _PAUSE = 0.2
 """Seconds to wait after the database failed, before observations are tried again."""
 
@@ -98,12 +101,14 @@ class Writer:
         readers = {(declared.service, declared.name): declared.read for declared in catalogue}
         self._appliers = {key: (readers[key], apply) for key, apply in appliers.items()}
         self._clock = clock
-        self._waiting: deque[_Entry] = deque()
-        self._observing: deque[_Entry] = deque()
+        self._queue: deque[_Entry] = deque()
+        self._operations = 0
+        self._observations = 0
         self._work = asyncio.Event()
+        self._urgent = asyncio.Event()
         self._stopping = False
         self._listeners: list[Listener] = []
-        self.metrics = WriterMetrics(registry, lambda: len(self._waiting) + len(self._observing))
+        self.metrics = WriterMetrics(registry, lambda: len(self._queue))
 
     def listen(self, listener: Listener) -> None:
         """Calls `listener` with the records of every batch, after its commit and before its callers are answered."""
@@ -117,52 +122,70 @@ class Writer:
         """
         if self._stopping:
             raise Unavailable("Blazon is stopping; try again in a moment")
-        if len(self._waiting) >= _WAITING:
+        if self._operations >= _WAITING:
             raise Unavailable("too many operations are waiting; try again in a moment")
         entry = _Entry(operation, asyncio.get_running_loop().create_future())
-        self._waiting.append(entry)
+        self._queue.append(entry)
+        self._operations += 1
         self._work.set()
+        self._urgent.set()
         assert entry.done is not None
         return await entry.done
 
     def observe(self, operation: Operation) -> None:
         """Records observations with the next batch. Does not wait, and does not fail."""
-        if len(self._observing) >= _OBSERVATIONS_WAITING:
+        if self._observations >= _OBSERVATIONS_WAITING:
             self.metrics.dropped.inc(len(operation.events))
             return
-        self._observing.append(_Entry(operation, None))
+        self._queue.append(_Entry(operation, None))
+        self._observations += 1
         self._work.set()
+        if self._observations >= _BATCH:
+            self._urgent.set()
 
     async def run(self) -> None:
         """Commits what waits, until `stop` was called and everything is written."""
-        while not (self._stopping and not self._waiting and not self._observing):
-            if not self._waiting and not self._observing:
+        while self._queue or not self._stopping:
+            if not self._queue:
                 self._work.clear()
                 await self._work.wait()
                 continue
-            batch = self._take()
-            failed = await self._write(batch)
+            if not self._operations:
+                await self._gather()
+            failed = await self._write(self._take())
             if failed:
                 if self._stopping:
-                    self.metrics.dropped.inc(len(self._observing))
-                    self._observing.clear()
+                    self.metrics.dropped.inc(self._observations)
+                    self._queue.clear()
                 await asyncio.sleep(_PAUSE)
 
     def stop(self) -> None:
         """Lets `run` end once everything that waits is written; new operations are turned away."""
         self._stopping = True
         self._work.set()
+        self._urgent.set()
+
+    async def _gather(self) -> None:
+        """Lets more observations come, until an operation does, there are enough, or some time has passed."""
+        if self._stopping or self._observations >= _BATCH:
+            return
+        self._urgent.clear()
+        timer = asyncio.get_running_loop().call_later(_GATHER, self._urgent.set)
+        await self._urgent.wait()
+        timer.cancel()
 
     def _take(self) -> list[_Entry]:
+        """The next batch: what came first, whatever it is, so that the log tells things in the order they happened."""
         batch: list[_Entry] = []
         size = 0
-        for queue in (self._waiting, self._observing):
-            while queue and size + len(queue[0].operation.events) <= _BATCH:
-                entry = queue.popleft()
-                size += len(entry.operation.events)
-                batch.append(entry)
-            if queue and not batch:
-                return [queue.popleft()]
+        while self._queue:
+            size += len(self._queue[0].operation.events)
+            if batch and size > _BATCH:
+                break
+            batch.append(self._queue.popleft())
+        observations = sum(entry.done is None for entry in batch)
+        self._observations -= observations
+        self._operations -= len(batch) - observations
         return batch
 
     async def _write(self, batch: list[_Entry]) -> bool:
@@ -175,8 +198,12 @@ class Writer:
             self.metrics.failures.inc()
             for entry in batch:
                 entry.fail(type(error)(error.reason))  # one each: a traceback belongs to one caller
+            observations = [entry for entry in batch if entry.done is None]
             if isinstance(error, StorageUnavailable):
-                self._observing.extendleft(entry for entry in reversed(batch) if entry.done is None)
+                self._queue.extendleft(reversed(observations))
+                self._observations += len(observations)
+            else:
+                self.metrics.dropped.inc(sum(len(entry.operation.events) for entry in observations))
             return True
         except Exception as error:  # noqa: BLE001 - one bad batch must not end the writer
             _log.exception("batch failed", operations=len(batch))

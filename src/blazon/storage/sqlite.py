@@ -20,7 +20,7 @@ from typing import IO, Any
 
 import apsw
 
-from blazon.errors import BlazonError, IntegrityConflict, StartError, StorageUnavailable
+from blazon.errors import BlazonError, IntegrityConflict, OutcomeUnknown, StartError, StorageUnavailable
 from blazon.storage.engine import DIALECTS, Database, Dialect, Lease, Reads, Row, Transaction, Value
 
 __all__ = ["SqliteDatabase"]
@@ -41,6 +41,12 @@ _PASSING = (
     apsw.ProtocolError,
     apsw.ReadOnlyError,
 )
+
+_ROLLED_BACK = "SQLite could not write and rolled back; nothing was kept. Is the disk full, or failing?"
+
+_REFUSED_COMMIT = (apsw.BusyError, apsw.FullError, apsw.LockedError, apsw.ReadOnlyError)
+"""Errors of COMMIT after which nothing can be kept: the last page, which holds the mark of the commit, was not written.
+After any other it may have been, and SQLite would find it there after a crash."""
 
 
 @contextmanager
@@ -106,15 +112,26 @@ class _Reader:
 
 
 class SqliteTransaction(_Reader):
-    """A write transaction on the one connection that writes."""
+    """A write transaction on the one connection that writes.
+
+    After a full disk, an I/O error or for want of memory SQLite may roll the whole transaction back by itself. Whatever
+    ran after that would be kept at once and alone, so nothing does.
+    """
+
+    def check(self) -> None:
+        """Raises StorageUnavailable when SQLite has rolled the transaction back."""
+        if not self._connection.in_transaction:
+            raise StorageUnavailable(_ROLLED_BACK)
 
     async def run(self, sql: str, parameters: Sequence[Value] = ()) -> None:
+        self.check()
         try:
             self._connection.execute(sql, parameters)
         except apsw.Error as error:
             raise _translation(error) from error
 
     async def run_many(self, sql: str, parameters: Sequence[tuple[Value, ...]]) -> None:
+        self.check()
         try:
             self._connection.executemany(sql, parameters)
         except apsw.Error as error:
@@ -143,9 +160,13 @@ class SqliteTransaction(_Reader):
         await self.run("SAVEPOINT part")
         try:
             yield
-        except BaseException:
-            await self.run("ROLLBACK TO part")
-            await self.run("RELEASE part")
+        except BaseException as error:
+            if self._connection.in_transaction:
+                await self.run("ROLLBACK TO part")
+                await self.run("RELEASE part")
+            elif not isinstance(error, StorageUnavailable) and isinstance(error, Exception):
+                # The savepoint is gone with its transaction, and that is what the caller must hear.
+                raise StorageUnavailable(_ROLLED_BACK) from error
             raise
         await self.run("RELEASE part")
 
@@ -169,6 +190,8 @@ class SqliteDatabase(_Reader):
             self._writer = self._connect(writable=True) if writable else None
             super().__init__(self._connect(writable=False) if durable else self._writer_or_die())
         self._writing = asyncio.Lock()
+        self._doubtful = False
+        """Whether a commit failed that may be in the write-ahead log all the same; see `_bury`."""
         self._commits = ThreadPoolExecutor(1, "sqlite-commit")
         self._aside = ThreadPoolExecutor(2, "sqlite-aside")
         self._local = threading.local()
@@ -199,7 +222,11 @@ class SqliteDatabase(_Reader):
             with _translated():
                 connection.execute("BEGIN IMMEDIATE")
             try:
-                yield SqliteTransaction(connection)
+                transaction = SqliteTransaction(connection)
+                yield transaction
+                if self._doubtful:
+                    await self._bury(transaction)
+                transaction.check()
                 await self._commit(connection)
             except BaseException:
                 # SQLite itself may have rolled back already, after an I/O error or a full disk.
@@ -208,14 +235,31 @@ class SqliteDatabase(_Reader):
                         connection.execute("ROLLBACK")
                 raise
 
+    async def _bury(self, transaction: SqliteTransaction) -> None:
+        """Has this transaction write something, whatever else it does.
+
+        The pages of a commit that failed, with the mark that makes them one, may be at the end of the write-ahead log:
+        SQLite does not see them, but would after a crash, and bring back what was refused. The next commit that writes
+        is put over them; one that has nothing to write would leave them.
+        """
+        row = await transaction.row("PRAGMA user_version")
+        assert row is not None
+        await transaction.run(f"PRAGMA user_version = {(row[0] + 1) % 2**31}")
+
     async def _commit(self, connection: apsw.Connection) -> None:
         commit = asyncio.get_running_loop().run_in_executor(self._commits, _commit, connection)
-        try:
-            await asyncio.shield(commit)
-        except asyncio.CancelledError:
-            # The thread cannot be stopped half-way: wait for it, so that the connection is free when we let go.
-            await asyncio.wait([commit])
-            raise
+        cancelled: asyncio.CancelledError | None = None
+        while not commit.done():
+            try:
+                await asyncio.wait([commit])
+            except asyncio.CancelledError as error:
+                # The thread cannot be stopped half-way: wait for it, so that the connection is free when we let go.
+                cancelled = error
+        failed = commit.exception()
+        self._doubtful = isinstance(failed, OutcomeUnknown) or (self._doubtful and failed is not None)
+        if cancelled is not None:
+            raise cancelled
+        commit.result()
 
     @asynccontextmanager
     async def snapshot(self) -> AsyncIterator[Reads]:
@@ -270,8 +314,13 @@ class SqliteDatabase(_Reader):
 
 
 def _commit(connection: apsw.Connection) -> None:
-    with _translated():
+    try:
         connection.execute("COMMIT")
+    except apsw.Error as error:
+        translated = _translation(error)
+        if isinstance(translated, StorageUnavailable) and not isinstance(error, _REFUSED_COMMIT):
+            raise OutcomeUnknown(f"SQLite failed while it committed: {error}") from error
+        raise translated from error
 
 
 def _lock(path: Path) -> IO[bytes]:

@@ -130,7 +130,7 @@ class Access:
     def identify(self, key: str) -> str | None:
         """The id of the enabled thing a key belongs to."""
         thing = self._by_key(key)
-        return str(uuid.UUID(bytes=thing.id)) if thing is not None and thing.enabled else None
+        return _text(thing.id) if thing is not None and thing.enabled else None
 
     def by_key(self, key: str, channel: str, action: Action) -> Verdict:
         """Whether the thing with this key may do something on a channel."""
@@ -190,7 +190,7 @@ class Access:
         return any(mask & wanted for _, mask in _pairs(self._grants_of(subject)))
 
     def _of_thing(self, thing: _Thing, channel: str, action: Action) -> Verdict:
-        identifier = str(uuid.UUID(bytes=thing.id))
+        identifier = _text(thing.id)
         mask = _mask_in(thing.grants, channel)
         found = self._channels.get(channel)
         if not thing.enabled:
@@ -274,6 +274,11 @@ class Access:
             self._others[subject] = grants
         else:
             self._others.pop(subject, None)
+
+
+def _text(identifier: bytes) -> str:
+    digits = identifier.hex()
+    return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
 
 
 def _pairs(grants: _Grants) -> Sequence[tuple[_Channel, int]]:

@@ -4,7 +4,6 @@ It finds the route, reads and checks the request, finds out who asks, calls the 
 becomes an answer in `failures`; what is no BlazonError is a bug, is logged with its trace, and answers 500.
 """
 
-import asyncio
 import time
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping, Sequence
 from typing import Any, Protocol
@@ -15,6 +14,7 @@ import structlog
 from blazon.caller import Caller
 from blazon.errors import BlazonError, Malformed, MethodNotAllowed, NotFound, OutcomeUnknown, Unavailable
 from blazon.web import failures, json, reading
+from blazon.web.deadlines import Deadlines
 from blazon.web.metrics import HttpMetrics
 from blazon.web.route import AnyRoute, Auth, Call, Reply
 
@@ -62,10 +62,11 @@ class _Node:
 class _Bound:
     """A route with what it needs at run time."""
 
-    __slots__ = ("decoder", "metrics", "route")
+    __slots__ = ("decoder", "metrics", "parameters", "route")
 
     def __init__(self, route: AnyRoute, metrics: HttpMetrics) -> None:
         self.route = route
+        self.parameters = route.parameters
         self.decoder: msgspec.json.Decoder[Any] = msgspec.json.Decoder(route.body)
         self.metrics = metrics.of(route.method, route.path)
 
@@ -86,6 +87,8 @@ class Dispatcher:
         self._root = _Node()
         self._authenticator = authenticator
         self._limits = limits
+        self._deadlines = Deadlines(limits.request_seconds)
+        self._bodies = Deadlines(limits.body_seconds)
         self._trusted_proxies = trusted_proxies
         self._log_requests = log_requests
         self._unmatched = metrics.of("", "")
@@ -114,7 +117,6 @@ class Dispatcher:
         started = time.perf_counter()
         headers = reading.Headers(scope["headers"])
         bound: _Bound | None = None
-        problem = reading.wants_problem(headers)
         traceparent = reading.trace_of(headers)
         try:
             if headers.one(b"host") is None and scope["http_version"] == "1.1":
@@ -124,22 +126,22 @@ class Dispatcher:
                 await node.resource(scope, receive, send)
                 return
             bound = _of_method(node, scope["method"])
-            async with asyncio.timeout(self._limits.request_seconds):
+            with self._deadlines.watch():
                 call = await self._read(bound, values, scope, headers, receive, traceparent)
                 reply = await bound.route.handler(call)
             status, answer, more = _written(reply)
         except BlazonError as error:
-            status, answer, more = _failed(error, problem=problem)
+            status, answer, more = _failed(error, headers)
         except TimeoutError:
             late = OutcomeUnknown(
                 f"this took longer than {self._limits.request_seconds:g} seconds and may happen yet; what was sent with"
                 " an Idempotency-Key can safely be sent again"
             )
-            status, answer, more = _failed(late, problem=problem)
+            status, answer, more = _failed(late, headers)
         except Exception:  # noqa: BLE001 - a bug of ours is an answer to the caller, and a trace for us
             _log.exception("a request failed", method=scope["method"], path=scope["path"], traceparent=traceparent)
             bug = BlazonError(f"this is a bug of Blazon; the log has it under {traceparent.split('-')[1]}")
-            status, answer, more = _failed(bug, problem=problem)
+            status, answer, more = _failed(bug, headers)
         await _send(send, status, answer, more)
         seconds = time.perf_counter() - started
         (bound.metrics if bound is not None else self._unmatched).observe(status, seconds)
@@ -184,7 +186,7 @@ class Dispatcher:
         if route.takes_body or route.needs_json:
             reading.check_json(headers)
         if route.takes_body:
-            raw = await reading.body_of(headers, receive, self._limits.body_bytes, self._limits.body_seconds)
+            raw = await reading.body_of(headers, receive, self._limits.body_bytes, self._bodies)
             body = json.read(raw, bound.decoder)
         else:
             body = route.body()
@@ -199,7 +201,7 @@ class Dispatcher:
             once=once,
             expected=reading.expected_revisions(headers),
         )
-        return Call(caller, headers, dict(zip(route.parameters, values, strict=True)), query, body)
+        return Call(caller, headers, dict(zip(bound.parameters, values, strict=True)), query, body)
 
     async def _authenticate(self, auth: Auth, headers: reading.Headers) -> Caller:
         if auth is Auth.NONE:
@@ -239,7 +241,8 @@ def _written(reply: Reply) -> _Written:
     return reply.status, _encode(reply.body), headers
 
 
-def _failed(error: BlazonError, *, problem: bool) -> _Written:
+def _failed(error: BlazonError, asked: reading.Headers) -> _Written:
+    problem = reading.wants_problem(asked)
     headers = [(name.encode(), value.encode()) for name, value in failures.headers_of(error)]
     headers.append((b"content-type", failures.PROBLEM.encode()) if problem else _JSON)
     return failures.status_of(error), failures.body_of(error, problem=problem), headers

@@ -12,12 +12,14 @@ from blazon.errors import (
     Malformed,
     PreconditionFailed,
     RequestError,
+    RuleBroken,
     TooLarge,
     Unauthenticated,
     Unavailable,
     UnsupportedMedia,
 )
 from blazon.web.failures import STATUS, Failure
+from blazon.web.reading import texts_of
 from blazon.web.route import AnyRoute, Auth
 
 __all__ = ["document"]
@@ -83,10 +85,15 @@ def _path_parameters(route: AnyRoute) -> list[dict[str, Any]]:
 def _query_parameters(route: AnyRoute) -> list[dict[str, Any]]:
     _, components = msgspec.json.schema_components((route.query,), ref_template="#/$defs/{name}")
     shape = components[route.query.__name__]
+    texts = texts_of(route.query)  # type: ignore[arg-type]
     found = []
     for name, declared in shape.get("properties", {}).items():
         schema = _inlined(declared, components)
         description = schema.pop("description", "")
+        if "enum" in schema and name in texts:  # a text that is given and empty asks for nothing
+            schema = {**schema, "enum": [*schema["enum"], ""]}
+        if "enum" in schema:  # a word that is given and empty asks for nothing
+            schema["enum"] = ["", *schema["enum"]]
         found.append({"name": name, "in": "query", "description": description, "schema": schema})
     return found
 
@@ -105,12 +112,16 @@ def _inlined(schema: dict[str, Any], components: dict[str, Any]) -> dict[str, An
 
 def _header_parameters(route: AnyRoute) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = []
-    if route.method == "POST" and route.auth is not Auth.REFRESH:
+    if _takes_key(route):
         description = "A key for this request; sent again with the same key, it gets its first answer again."
         found.append(_header("Idempotency-Key", description))
     if route.method in ("PUT", "PATCH"):
         found.append(_header("If-Match", "Do it only if the entity still has this ETag."))
     return found
+
+
+def _takes_key(route: AnyRoute) -> bool:
+    return route.method == "POST" and route.auth is not Auth.REFRESH
 
 
 def _header(name: str, description: str) -> dict[str, Any]:
@@ -144,4 +155,6 @@ def _errors(route: AnyRoute) -> set[type[Any]]:
         found.add(UnsupportedMedia)
     if route.method in ("PUT", "PATCH"):
         found.add(PreconditionFailed)
+    if _takes_key(route):  # it may be that of another request
+        found.add(RuleBroken)
     return found

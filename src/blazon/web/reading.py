@@ -1,11 +1,10 @@
 """Reading a request: headers, parameters, body. Everything here raises a RequestError that says what is wrong."""
 
-import asyncio
 import hashlib
-import os
 import re
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from functools import lru_cache
+from random import getrandbits
 from typing import Any, Final, TypeVar
 from urllib.parse import parse_qsl
 
@@ -13,6 +12,7 @@ import msgspec
 
 from blazon.caller import Once
 from blazon.errors import Malformed, PreconditionFailed, TooLarge, TooSlow, UnsupportedMedia
+from blazon.web.deadlines import Deadlines
 from blazon.web.json import place_first
 
 __all__ = [
@@ -25,6 +25,7 @@ __all__ = [
     "expected_revisions",
     "idempotency_key",
     "query_of",
+    "texts_of",
     "trace_of",
     "wants_problem",
 ]
@@ -40,22 +41,27 @@ _ENTITY_TAG: Final = re.compile(r'\s*"(\d{1,18})"\s*')
 _TRACEPARENT: Final = re.compile(
     r"(?P<version>[0-9a-f]{2})-(?P<trace>[0-9a-f]{32})-(?P<span>[0-9a-f]{16})-(?P<flags>[0-9a-f]{2})(-.*)?"
 )
+_MEDIA: Final = 256
+"""Characters of a Content-Type that are looked at."""
+
 _QUERY_FIELDS: Final = 64
 """Most parameters in a query."""
 
 
 class Headers:
-    """The headers of a request. A header that must be there once and is there twice is refused."""
+    """The headers of a request, by lower-case name. One that must be there once and is there twice is refused."""
 
-    __slots__ = ("_raw",)
+    __slots__ = ("_values",)
 
     def __init__(self, raw: Iterable[tuple[bytes, bytes]]) -> None:
-        self._raw = raw
+        self._values: dict[bytes, list[bytes]] = {}
+        for name, value in raw:
+            self._values.setdefault(name, []).append(value)
 
     def one(self, name: bytes) -> str | None:
         """The value of a header that may be there once. Raises Malformed when it is there twice or is not ASCII."""
-        found = [value for key, value in self._raw if key == name]
-        if not found:
+        found = self._values.get(name)
+        if found is None:
             return None
         if len(found) > 1:
             raise Malformed(f"the header {name.decode()} is there {len(found)} times; send it once")
@@ -66,8 +72,8 @@ class Headers:
 
     def all(self, name: bytes) -> str | None:
         """The values of a header that is a list, joined as RFC 9110 §5.3 says; None when it is not there."""
-        found = [value.decode("latin-1") for key, value in self._raw if key == name]
-        return ", ".join(found) if found else None
+        found = self._values.get(name)
+        return None if found is None else ", ".join(value.decode("latin-1") for value in found)
 
 
 def bearer_token(headers: Headers) -> str:
@@ -90,29 +96,37 @@ def _credentials(headers: Headers, wanted: str) -> str:
 
 def check_json(headers: Headers) -> None:
     """The body must be JSON in UTF-8 and not compressed. Raises UnsupportedMedia."""
-    value = headers.one(b"content-type") or ""
-    kind, *parameters = (part.strip().lower() for part in value.split(";"))
-    if kind != "application/json":
-        raise UnsupportedMedia("send the header Content-Type: application/json")
-    for parameter in parameters:
-        name, _, charset = (part.strip() for part in parameter.partition("="))
-        if name == "charset" and charset.strip('"') not in ("utf-8", "utf8"):
-            raise UnsupportedMedia("JSON is UTF-8 (RFC 8259 §8.1); leave the charset out")
+    refused = _refused_media((headers.one(b"content-type") or "")[:_MEDIA])
+    if refused:
+        raise UnsupportedMedia(refused)
     if (headers.one(b"content-encoding") or "identity").lower() != "identity":
         raise UnsupportedMedia("send the body without Content-Encoding")
 
 
-async def body_of(headers: Headers, receive: Receive, limit: int, seconds: float) -> bytes:
-    """The whole body. Raises TooLarge over `limit` bytes, TooSlow when it does not come within `seconds`."""
+@lru_cache(maxsize=64)
+def _refused_media(value: str) -> str:
+    """Why a Content-Type is refused; empty when it is not. Clients send the same few again and again."""
+    kind, *parameters = (part.strip().lower() for part in value.split(";"))
+    if kind != "application/json":
+        return "send the header Content-Type: application/json"
+    for parameter in parameters:
+        name, _, charset = (part.strip() for part in parameter.partition("="))
+        if name == "charset" and charset.strip('"') not in ("utf-8", "utf8"):
+            return "JSON is UTF-8 (RFC 8259 §8.1); leave the charset out"
+    return ""
+
+
+async def body_of(headers: Headers, receive: Receive, limit: int, deadlines: Deadlines) -> bytes:
+    """The whole body. Raises TooLarge over `limit` bytes, TooSlow when it does not come in time."""
     declared = headers.one(b"content-length")
     size = int(declared) if declared is not None and declared.isdigit() else 0
     if size > limit and (size > _DRAIN or headers.one(b"expect")):
         raise TooLarge(f"the body is {size} bytes long; at most {limit} are read")
     try:
-        async with asyncio.timeout(seconds):
+        with deadlines.watch():
             return await _receive_all(receive, limit)
     except TimeoutError:
-        raise TooSlow(f"the body did not come within {seconds:g} seconds") from None
+        raise TooSlow(f"the body did not come within {deadlines.seconds:g} seconds") from None
 
 
 async def _receive_all(receive: Receive, limit: int) -> bytes:
@@ -151,7 +165,7 @@ def query_of(raw: bytes, shape: type[Q]) -> Q:
     if any("\0" in value for value in values.values()):
         raise Malformed("invalid query parameters: U+0000 is not a character that can be asked for")
     # A text that is given and empty asks for nothing; a number that is empty is a mistake.
-    texts = _texts(shape)  # type: ignore[arg-type]
+    texts = texts_of(shape)  # type: ignore[arg-type]
     values = {name: value for name, value in values.items() if value or name not in texts}
     try:
         found = msgspec.convert(values, shape, strict=False)
@@ -164,7 +178,7 @@ def query_of(raw: bytes, shape: type[Q]) -> Q:
 
 
 @lru_cache(maxsize=256)
-def _texts(shape: Any) -> frozenset[str]:
+def texts_of(shape: Any) -> frozenset[str]:
     """The names of the parameters that are text or a word of a list."""
     found = set()
     described = msgspec.inspect.type_info(shape)
@@ -214,8 +228,11 @@ def expected_revisions(headers: Headers) -> frozenset[int] | None:
 
 
 def trace_of(headers: Headers) -> str:
-    """The traceparent for what this request causes: in the trace it belongs to, or in a new one (W3C Trace Context)."""
-    fresh = os.urandom(24).hex()
+    """The traceparent for what this request causes: in the trace it belongs to, or in a new one (W3C Trace Context).
+
+    The ids need only be unlikely to meet, not unlikely to be guessed.
+    """
+    fresh = f"{getrandbits(192):048x}"
     values = headers.all(b"traceparent")
     match = _TRACEPARENT.fullmatch(values) if values else None
     if not match or match["version"] == "ff" or not match["trace"].strip("0") or not match["span"].strip("0"):

@@ -41,6 +41,38 @@ class _HeadTooLarge(Exception):
     """Raised through the parser to stop it."""
 
 
+class _Joined:
+    """A transport for one answer, whose head leaves together with the body: one packet, one system call."""
+
+    __slots__ = ("_head", "_transport")
+
+    def __init__(self, transport: asyncio.Transport) -> None:
+        self._transport = transport
+        self._head: bytes | None = None
+
+    def write(self, data: bytes) -> None:
+        if data.startswith(b"HTTP/1.1 ") and not data.startswith(b"HTTP/1.1 100 "):
+            self._head = data
+        elif self._head is not None:
+            self._transport.write(self._head + data)
+            self._head = None
+        else:
+            self._transport.write(data)
+
+    def flush(self) -> None:
+        """Sends a head that no body follows: that of an answer to HEAD."""
+        if self._head is not None:
+            self._transport.write(self._head)
+            self._head = None
+
+    def close(self) -> None:
+        self.flush()
+        self._transport.close()
+
+    def is_closing(self) -> bool:
+        return self._transport.is_closing()
+
+
 class _LimitedProtocol(HttpToolsProtocol):
     """uvicorn's protocol with limits for the head of a request."""
 
@@ -93,7 +125,16 @@ class _LimitedProtocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         self._head_came()
         self._head_complete = True
+        before = self.cycle
         super().on_headers_complete()
+        if self.cycle is not None and self.cycle is not before:
+            self.cycle.transport = _Joined(self.transport)  # type: ignore[assignment]
+
+    def on_response_complete(self) -> None:
+        joined: object = self.cycle.transport if self.cycle is not None else None
+        if isinstance(joined, _Joined):
+            joined.flush()
+        super().on_response_complete()
 
     def send_400_response(self, msg: str) -> None:
         self._head_came()
