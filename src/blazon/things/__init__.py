@@ -7,12 +7,13 @@ access is allowed, and says why. It carries no messages, and it does not know wh
 from blazon.room import Room, Table
 from blazon.storage import MigrationSet
 from blazon.things.access import Access, Verdict
+from blazon.things.api import ChannelDraftBody, ThingDraftBody
 from blazon.things.apply import APPLIERS
 from blazon.things.events import TYPES
 from blazon.things.models import CHANNEL, POLICY, THING
 from blazon.things.setup import build
 
-__all__ = ["Access", "Verdict", "room"]
+__all__ = ["Access", "ChannelDraftBody", "ThingDraftBody", "Verdict", "room"]
 
 room = Room(
     name="things",

@@ -15,6 +15,7 @@ from blazon.things.api import (
     ThingPolicyQuery,
 )
 from blazon.things.events import GROUPING
+from blazon.things.order import Orders
 from blazon.things.service import Decisions, Rights, ThingChannels, ThingMembers, Things
 from blazon.things.store import Store
 from blazon.users import People
@@ -31,12 +32,14 @@ def build(house: House) -> Parts:
     store = Store(house.database)
     access = Access(house.database, house.sealer)
     house.log.listen(access.hear)
+    orders = Orders(store)
+    house.log.listen(orders.hear)
     rights = Rights(store, people)
     channel_store = GroupStore(house.database, GROUPING)
     channel_rights = GroupRights(GROUPING, channel_store, people)
     channels = Groups(house.log, GROUPING, channel_store, channel_rights)
     policies = Policies(house.log, GROUPING, channel_store, channel_rights, ThingMembers(rights, people))
-    things = Things(house.log, store, access, rights, channel_store, channel_rights, people, house.sealer)
+    things = Things(house.log, store, access, orders, rights, channel_store, channel_rights, people, house.sealer)
     return Parts(
         routes=(
             *ThingApi(things).routes(),

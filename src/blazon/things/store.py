@@ -1,5 +1,6 @@
 """SQL of this room: what is read. What is written is in `apply`."""
 
+from array import array
 from collections.abc import AsyncIterator, Sequence
 from typing import Any, Final, NamedTuple
 
@@ -61,24 +62,24 @@ class Store:
         rows = await self._database.rows_aside(f"SELECT count(*) FROM things t{where}", where.parameters)
         return int(rows[0][0])
 
-    async def page(self, where: Where, offset: int, limit: int, total: int) -> list[Thing]:
-        """A page of the things that fulfil the conditions, the oldest first. There are `total` of them.
-
-        What is nearer to the end is counted from there: to skip rows takes time.
-        """
-        fetched = max(0, min(limit, total - offset))
-        if fetched == 0:
-            return []
-        backwards = offset > total // 2
-        order, skipped = ("DESC", total - offset - fetched) if backwards else ("ASC", offset)
-        parameters: list[Value] = [*where.parameters, fetched, skipped]
-        # The ids first: they are all in an index, so that no row is read only to be skipped.
+    async def page(self, where: Where, offset: int, limit: int) -> list[Thing]:
+        """A page of the things that fulfil the conditions, the oldest first."""
+        # The ids first: they are all in an index, so that no row is read only to be passed.
         rows = await self._database.rows_aside(
             f"SELECT {_THING} FROM things t WHERE t.id IN (SELECT t.id FROM things t{where}"
-            f" ORDER BY t.created_at {order}, t.id {order} LIMIT ? OFFSET ?) ORDER BY t.created_at, t.id",
-            parameters,
+            " ORDER BY t.created_at, t.id LIMIT ? OFFSET ?) ORDER BY t.created_at, t.id",
+            [*where.parameters, limit, offset],
         )
         return [_thing(row) for row in rows]
+
+    async def times(self, owner: str | None, status: Status | None) -> "array[int]":
+        """When the things of an owner, or of all, in a state, or in any, were made, in order."""
+        where = Where()
+        where.add_given({"owner": owner, "status": None if status is None else status.value})
+        rows = await self._database.rows_aside(
+            f"SELECT created_at FROM things{where} ORDER BY created_at", where.parameters
+        )
+        return array("q", (row[0] for row in rows))
 
 
 def all_things(source: Reads) -> AsyncIterator[Sequence[Row]]:

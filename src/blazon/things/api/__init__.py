@@ -3,7 +3,7 @@
 from blazon.things.api.access import AccessApi
 from blazon.things.api.channels import ChannelApi, ChannelDraftBody, ChannelPage
 from blazon.things.api.policies import ThingPolicyApi, ThingPolicyQuery
-from blazon.things.api.things import ThingApi
+from blazon.things.api.things import ThingApi, ThingDraftBody
 
 __all__ = [
     "AccessApi",
@@ -11,6 +11,7 @@ __all__ = [
     "ChannelDraftBody",
     "ChannelPage",
     "ThingApi",
+    "ThingDraftBody",
     "ThingPolicyApi",
     "ThingPolicyQuery",
 ]

@@ -23,7 +23,7 @@ from blazon.things.models import Thing
 from blazon.things.service import ThingDraft, ThingFilter, Things
 from blazon.web import AnyRoute, Call, NoBody, NoQuery, Reply, Route
 
-__all__ = ["ThingApi", "ThingBody"]
+__all__ = ["ThingApi", "ThingBody", "ThingDraftBody"]
 
 
 class KeyDraft(Struct, frozen=True):

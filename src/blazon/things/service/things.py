@@ -32,6 +32,7 @@ from blazon.things import events
 from blazon.things.access import Access
 from blazon.things.events import ThingSeen, ThingState, state_of_thing
 from blazon.things.models import CHANNEL, THING, Thing, key_context
+from blazon.things.order import FAR, Orders, Scope
 from blazon.things.service.rights import Rights
 from blazon.things.store import Store
 from blazon.users import People
@@ -61,6 +62,17 @@ class ThingDraft(msgspec.Struct, frozen=True, kw_only=True):
     metadata: dict[str, Any] | None = None
     status: Status = Status.ENABLED
 
+    def check(self) -> None:
+        """What can be said without knowing what there is. Raises Malformed."""
+        if self.id:
+            rules.check_new_id(self.id)
+        rules.check_name(self.name)
+        if self.identity:
+            rules.check_identity(self.identity, "credentials.identity")
+        if self.key:
+            _check_key(self.key)
+        rules.check_tags(self.tags)
+
 
 class ThingFilter(ListFilter, frozen=True, kw_only=True):
     """Which things a list shows."""
@@ -68,13 +80,6 @@ class ThingFilter(ListFilter, frozen=True, kw_only=True):
     tag: str | None = None
     owner: str | None = None
     visibility: Visibility | None = None
-
-
-class _Scope(msgspec.Struct, frozen=True):
-    """Whose things a list shows. `plain` when that is said by an owner alone, or by none: all things."""
-
-    plain: bool
-    owner: str | None = None
 
 
 def thing_of(record: Record, state: ThingState) -> Thing:
@@ -98,6 +103,7 @@ class Things:
         log: Log,
         store: Store,
         access: Access,
+        orders: Orders,
         rights: Rights,
         channels: GroupStore,
         channel_rights: GroupRights,
@@ -107,6 +113,7 @@ class Things:
         self._log = log
         self._store = store
         self._access = access
+        self._orders = orders
         self._rights = rights
         self._channels = channels
         self._channel_rights = channel_rights
@@ -132,15 +139,16 @@ class Things:
         return await self._create(caller, drafts, states)
 
     def _state(self, draft: ThingDraft) -> ThingState:
-        identifier = rules.check_new_id(draft.id) if draft.id else self._log.new_id()
-        key = _check_key(draft.key) if draft.key else str(uuid.uuid4())
+        draft.check()
+        identifier = draft.id or self._log.new_id()
+        key = draft.key or str(uuid.uuid4())
         return ThingState(
             id=identifier,
-            name=rules.check_name(draft.name),
-            identity=rules.check_identity(draft.identity, "credentials.identity") if draft.identity else "",
+            name=draft.name,
+            identity=draft.identity,
             key=self._sealer.seal(key.encode(), key_context(identifier)),
             key_hash=self._sealer.fingerprint(key),
-            tags=rules.check_tags(draft.tags),
+            tags=draft.tags,
             owner=draft.owner,
             metadata=rules.metadata_of(draft.metadata),
             status=draft.status,
@@ -267,8 +275,7 @@ class Things:
         principal, _ = await self._people.caller(caller)
         where = self._where(wanted)
         scope = self._restrict(where, principal, wanted)
-        total = await self._total(where, wanted, scope)
-        things = await self._store.page(where, wanted.offset, wanted.limit, total)
+        total, things = await self._page(where, wanted, scope)
         filters = filters_of(wanted, tag=wanted.tag)
         if principal.admin and wanted.owner:
             filters["owner"] = wanted.owner
@@ -279,28 +286,39 @@ class Things:
         self._observe_list(caller, events.THING_LIST, wanted, total, filters)
         return total, things
 
-    def _restrict(self, where: Where, principal: Principal, wanted: ThingFilter) -> _Scope:
-        """Adds who may see what."""
+    def _restrict(self, where: Where, principal: Principal, wanted: ThingFilter) -> Scope | None:
+        """Adds who may see what. The scope of the list when it is told by an owner and a state alone."""
         lists = mask_of(Action.C_LIST)
         owner = wanted.owner if principal.admin else principal.id
         if wanted.visibility is Visibility.SHARED:
             where.add(_SHARED_WITH, principal.id, lists)
-            return _Scope(plain=False)
+            return None
         if wanted.visibility is Visibility.MINE:
             owner = principal.id
         elif not principal.admin and self._access.has_policy(principal.id, Action.C_LIST):
             where.add(f"(t.owner = ? OR {_SHARED_WITH})", principal.id, principal.id, lists)
-            return _Scope(plain=False)
+            return None
         if owner:
             where.add("t.owner = ?", owner)
-        return _Scope(plain=True, owner=owner or None)
+        if (wanted.name, wanted.tag, wanted.metadata) != (None, None, None):
+            return None
+        return Scope(owner or None, None if wanted.status is StatusFilter.ALL else Status(wanted.status.value))
 
-    async def _total(self, where: Where, wanted: ThingFilter, scope: _Scope) -> int:
-        """How many there are in all. A million rows take long to count: what is asked for most is in memory."""
-        if not scope.plain or (wanted.name, wanted.tag, wanted.metadata) != (None, None, None):
-            return await self._store.count(where)
-        status = None if wanted.status is StatusFilter.ALL else Status(wanted.status.value)
-        return self._access.count(scope.owner, status)
+    async def _page(self, where: Where, wanted: ThingFilter, scope: Scope | None) -> tuple[int, list[Thing]]:
+        """How many there are in all, and a page of them.
+
+        To count a million rows, or to pass them, takes a database long; what is asked for most is in memory.
+        """
+        if scope is None:
+            return await self._store.count(where), await self._store.page(where, wanted.offset, wanted.limit)
+        total = self._access.count(scope.owner, scope.status)
+        if wanted.offset < FAR:
+            return total, await self._store.page(where, wanted.offset, wanted.limit)
+        begin = await self._orders.at(scope, wanted.offset)
+        if begin is None:
+            return total, []
+        where.add("t.created_at >= ?", begin)
+        return total, await self._store.page(where, 0, wanted.limit)
 
     async def on_channel(self, caller: Caller, channel: str, wanted: ThingFilter) -> tuple[int, list[Thing]]:
         """The things with a policy on a channel: all for who owns it or may list them there; else one's own."""
@@ -315,7 +333,7 @@ class Things:
         if principal.admin and wanted.owner:
             where.add("t.owner = ?", wanted.owner)
         total = await self._store.count(where)
-        things = await self._store.page(where, wanted.offset, wanted.limit, total)
+        things = await self._store.page(where, wanted.offset, wanted.limit)
         filters = filters_of(wanted, tag=wanted.tag) | {"channel_id": found.id}
         self._observe_list(caller, events.THING_LIST_BY_CHANNEL, wanted, total, filters, CHANNEL.of(found.id))
         return total, things
