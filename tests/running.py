@@ -10,6 +10,7 @@ from typing import Any
 
 import aiohttp
 import msgspec
+from prometheus_client.parser import text_string_to_metric_families
 
 from blazon.app import Blazon, Started
 from blazon.clock import Clock
@@ -116,6 +117,42 @@ class Running:
         """Makes a group, of the admin or of a person."""
         body = {"name": f"group {next(_names)}", **fields}
         return await self.ok("POST", "/groups", body, token=person.token if person else None)
+
+    async def thing(self, person: Person | None = None, **fields: Any) -> Any:
+        """Makes a thing, of the admin or of a person."""
+        body = {"name": f"thing {next(_names)}", **fields}
+        return await self.ok("POST", "/things", body, token=person.token if person else None)
+
+    async def channel(self, person: Person | None = None, **fields: Any) -> Any:
+        """Makes a channel, of the admin or of a person."""
+        body = {"name": f"channel {next(_names)}", **fields}
+        return await self.ok("POST", "/channels", body, token=person.token if person else None)
+
+
+def refused(answer: Answer, status: int, reason: str = "") -> None:
+    """The answer is an error with this status and a reason that holds these words."""
+    assert answer.status == status, (answer.status, answer.body)
+    assert set(answer.json) == {"error", "message"}
+    assert answer.json["error"]
+    assert answer.json["message"]
+    assert reason in answer.json["error"], answer.json
+
+
+async def declared(blazon: Running) -> set[tuple[str, str]]:
+    """The routes of the OpenAPI document."""
+    document = (await blazon.call("GET", "/openapi.json")).json
+    return {(method.upper(), path) for path, methods in document["paths"].items() for method in methods}
+
+
+async def called(blazon: Running) -> set[tuple[str, str]]:
+    """The routes that have answered 2xx, from the metrics."""
+    text = (await blazon.call("GET", "/metrics")).body.decode()
+    return {
+        (sample.labels["method"], sample.labels["path"])
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+        if sample.name == "blazon_http_requests_total" and sample.labels["status"].startswith("2")
+    }
 
 
 @asynccontextmanager

@@ -35,6 +35,9 @@ def test_commands_options_and_values_are_completed(program: Program, shell: str)
     assert "--follow" in _completed(program, shell, "blazon events tail --f")
     assert _completed(program, shell, "blazon events tail --type group.list") == {"group.list", "group.list_by_user"}
     assert _completed(program, shell, "blazon groups allow lab jo g_l") == {"g_list"}
+    assert _completed(program, shell, "blazon channels allow lab jo c_s") == {"c_share"}
+    assert _completed(program, shell, "blazon connect sensor --action m_") == {"m_read", "m_write"}
+    assert _completed(program, shell, "blazon things import rows --format ") == {"csv", "jsonl"}
     assert _completed(program, shell, "blazon up --redis-embedded ") == {"yes", "no"}
     assert _completed(program, shell, "blazon up --log-level ") == {"debug", "info", "warning", "error"}
     assert _completed(program, shell, "blazon completion ") == set(_SHELLS)

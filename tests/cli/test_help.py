@@ -13,8 +13,19 @@ COMMANDS = {
     "token": (),
     "users": ("create", "list", "show", "update", "groups", "enable", "disable", "password"),
     "groups": (
-        *("create", "list", "show", "update", "members", "rights", "allow", "deny", "may", "enable", "disable"),
+        *("create", "list", "show", "update", "children", "parents", "tree", "enable", "disable"),
+        *("members", "rights", "allow", "deny", "may"),
     ),
+    "things": (
+        *("create", "list", "show", "update", "key", "owner", "channels", "rights", "identify", "explain", "may"),
+        *("enable", "disable", "import"),
+    ),
+    "channels": (
+        *("create", "list", "show", "update", "children", "parents", "tree", "enable", "disable"),
+        *("things", "rights", "allow", "deny", "may", "import"),
+    ),
+    "connect": (),
+    "disconnect": (),
     "events": ("tail", "show", "types"),
     "log": ("status", "verify"),
     "history": ("rebuild",),
@@ -63,8 +74,11 @@ def test_help_loads_nothing_heavy() -> None:
     assert not _modules("--help") & set(_HEAVY)
 
 
-def test_a_command_for_the_api_loads_no_database_and_no_server() -> None:
-    loaded = _modules("users", "list", "--help")
+@pytest.mark.parametrize(
+    "words", [("users", "list", "--help"), ("things", "import", "--help"), ("connect", "--help")], ids=" ".join
+)
+def test_a_command_for_the_api_loads_no_database_and_no_server(words: tuple[str, ...]) -> None:
+    loaded = _modules(*words)
     assert not loaded & {"apsw", "asyncpg", "blazon.app", "cryptography", "pika", "redis", "rich", "uvicorn", "uvloop"}
 
 

@@ -63,3 +63,10 @@ def test_without_a_terminal_progress_is_silent(capsys: pytest.CaptureFixture[str
     asyncio.run(work())
     captured = capsys.readouterr()
     assert (captured.out, captured.err) == ("", "")
+
+
+def test_progress_is_told_outside_of_a_loop_too(capsys: pytest.CaptureFixture[str]) -> None:
+    tell = progress("Working")
+    tell(1, 2)
+    tell(2, 2)
+    assert capsys.readouterr().err == ""

@@ -53,12 +53,22 @@ class Operation(msgspec.Struct, frozen=True):
         return path
 
     def fields(self) -> Iterator[tuple[tuple[str, ...], dict[str, Any]]]:
-        """Every field of the body, also those within others: its place and its schema."""
-        schema = self.declared["requestBody"]["content"]["application/json"]["schema"]
-        yield from self._fields(schema, ())
+        """Every field of the body, also those within others: its place and its schema. A list has one member."""
+        yield from self._fields(self._body, ())
+
+    @property
+    def takes_list(self) -> bool:
+        return self.takes_body and self._body.get("type") == "array"
+
+    @property
+    def _body(self) -> dict[str, Any]:
+        schema: dict[str, Any] = self.declared["requestBody"]["content"]["application/json"]["schema"]
+        return schema
 
     def _fields(self, schema: dict[str, Any], place: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], Any]]:
         for choice in schema.get("anyOf", [schema]):
+            if not place and choice.get("type") == "array":
+                yield from self._fields(choice["items"], ("[0]",))
             if "$ref" in choice:
                 shape = self.schemas[choice["$ref"].rpartition("/")[2]]
                 for name, member in shape.get("properties", {}).items():

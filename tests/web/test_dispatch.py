@@ -89,7 +89,7 @@ class Client:
 @asynccontextmanager
 async def serving(*routes: AnyRoute, limits: Limits | None = None, **more: Any) -> AsyncIterator[Client]:
     metrics = HttpMetrics(CollectorRegistry())
-    dispatcher = Dispatcher(routes, Doors(), metrics, limits or Limits(), **more)
+    dispatcher = Dispatcher(routes, Doors(), metrics, limits or Limits(), once_secret=b"", **more)
     socket = listen("127.0.0.1:0")
     server = HttpServer(dispatcher, [socket], ServerSettings(stop_seconds=1))
     running = asyncio.create_task(server.run())
@@ -120,7 +120,7 @@ async def test_a_literal_step_wins() -> None:
 def test_a_route_is_declared_once() -> None:
     metrics = HttpMetrics(CollectorRegistry())
     with pytest.raises(ValueError, match=r"GET /a/{y} is declared twice"):
-        Dispatcher([route("/a/{x}", "one"), route("/a/{y}", "two")], Doors(), metrics, Limits())
+        Dispatcher([route("/a/{x}", "one"), route("/a/{y}", "two")], Doors(), metrics, Limits(), once_secret=b"")
 
 
 async def test_who_is_let_in() -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from tests.running import Running
-from tests.users.support import Stream
+from tests.streams import Stream
 from tests.web.support import Operation, is_clear, request, said
 
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"

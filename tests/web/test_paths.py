@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from tests.running import Running
-from tests.users.support import Stream
+from tests.streams import Stream
 from tests.web.support import METHODS, Operation, is_clear, request, said
 
 HOSTILE = [

@@ -123,7 +123,8 @@ def test_if_match_of_many() -> None:
 @example(b'""')
 @example(b"\xff")
 def test_idempotency_key(value: bytes) -> None:
-    found = or_refused(lambda: reading.idempotency_key(headers((b"idempotency-key", value)), "me", "POST", "/p", b""))
+    sent = headers((b"idempotency-key", value))
+    found = or_refused(lambda: reading.idempotency_key(sent, "me", "POST", "/p", b"", b"secret"))
     if not isinstance(found, Malformed):
         text = value.decode().strip()
         assert found.key in (text, text[1:-1])
@@ -132,8 +133,10 @@ def test_idempotency_key(value: bytes) -> None:
 
 
 def test_the_digest_of_a_request() -> None:
-    def digest(scope: str = "me", method: str = "POST", path: str = "/a", body: bytes = b"b") -> tuple[str, str]:
-        once = reading.idempotency_key(headers((b"idempotency-key", b"k")), scope, method, path, body)
+    def digest(
+        scope: str = "me", method: str = "POST", path: str = "/a", body: bytes = b"b", secret: bytes = b"secret"
+    ) -> tuple[str, str]:
+        once = reading.idempotency_key(headers((b"idempotency-key", b"k")), scope, method, path, body, secret)
         assert once is not None
         return once.scope, once.digest
 
@@ -145,11 +148,12 @@ def test_the_digest_of_a_request() -> None:
         digest(path="/ab", body=b""),
         digest(body=b"c"),
         digest(path="/a\nb", body=b""),
+        digest(secret=b"another"),
     ):
         assert other[1] != same[1]
     # Who does not sign in shares a scope only with the same request.
     assert digest(scope="")[0] != digest(scope="", body=b"c")[0]
-    assert reading.idempotency_key(headers(), "me", "POST", "/a", b"") is None
+    assert reading.idempotency_key(headers(), "me", "POST", "/a", b"", b"secret") is None
 
 
 @given(st.lists(BYTES, max_size=3))

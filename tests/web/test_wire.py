@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from tests.running import Running
-from tests.users.support import Stream
+from tests.streams import Stream
 from tests.web.support import is_clear, request, said, wire
 
 JSON = ("Content-Type", "application/json")

@@ -115,11 +115,20 @@ class Api:
 
     def send(self, method: str, path: str, body: Any, token: str, once: str = "") -> Any:
         """One request with a token, none when it is empty. Raises ApiError."""
-        headers = {"Accept": "application/json"}
-        if once:
-            headers["Idempotency-Key"] = once
+        headers = {"Idempotency-Key": once} if once else {}
         if token:
             headers["Authorization"] = f"Bearer {token}"
+        return self._request(method, path, body, headers)
+
+    def identify(self, key: str) -> dict[str, str]:
+        """The thing a key belongs to: asked with that key, as a device does. Raises ApiError."""
+        if not key.isascii() or not key.isprintable():
+            raise click.UsageError("a key with other characters than those of ASCII cannot stand in a header")
+        found: dict[str, str] = self._request("POST", "/identify", {}, {"Authorization": f"Thing {key}"})
+        return found
+
+    def _request(self, method: str, path: str, body: Any, headers: dict[str, str]) -> Any:
+        headers["Accept"] = "application/json"
         data = None
         if body is not None:
             headers["Content-Type"] = "application/json"
@@ -160,7 +169,7 @@ class Api:
             return _segment(named)
         found = self.call("GET", "/users", query={"identity": named, "status": "all"})["users"]
         if not found:
-            raise ApiError(f"there is no user {named}, or none you may see; blazon users list shows those you may")
+            raise ApiError(f"there is no user {named}, or none you may see; blazon users list shows those you may", 404)
         return str(found[0]["id"])
 
     def id_of(self, noun: str, named: str) -> str:

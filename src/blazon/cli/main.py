@@ -24,10 +24,11 @@ _NOBODY_READS: Final = 141
 
 
 class _Command(NamedTuple):
-    """Where a command is defined, and its help for the list of commands."""
+    """Where a command is defined, its help for the list of commands, and its name in the module."""
 
     module: str
     help: str
+    name: str = "command"
 
 
 _COMMANDS: Final = {
@@ -35,6 +36,10 @@ _COMMANDS: Final = {
     "token": _Command("blazon.cli.token", "Sign in and print an access token."),
     "users": _Command("blazon.cli.users", "Make, list and change users."),
     "groups": _Command("blazon.cli.groups", "Make, list and change groups and who may do what in them."),
+    "things": _Command("blazon.cli.things", "Make, import, list and change things, and ask what they may do."),
+    "channels": _Command("blazon.cli.channels", "Make, import, list and change channels and who may do what on them."),
+    "connect": _Command("blazon.cli.connect", "Put things on channels.", "connect"),
+    "disconnect": _Command("blazon.cli.connect", "Take things off channels.", "disconnect"),
     "events": _Command("blazon.cli.events", "Read the events of the log."),
     "log": _Command("blazon.cli.log", "Look after the log: status, verify."),
     "history": _Command("blazon.cli.history", "Rebuild tables from the log, or prove that they equal it."),
@@ -49,6 +54,8 @@ _HELP: Final = """Blazon gives every device an identity, decides what it may do,
 blazon up                                  start here
 blazon token                               sign in as the first admin
 blazon users create jo@example.com         make a user
+blazon things create sensor                make a thing, and see its key
+blazon connect sensor --channel telemetry  put it on a channel
 blazon events tail --follow                watch what happens
 """
 
@@ -63,7 +70,7 @@ class _Lazy(click.Group):
         found = _COMMANDS.get(cmd_name)
         if found is None:
             return None
-        command: click.Command = importlib.import_module(found.module).command
+        command: click.Command = getattr(importlib.import_module(found.module), found.name)
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

@@ -64,6 +64,7 @@ class ActionName(click.ParamType[str]):
     name = "ACTION"
 
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        """The actions that begin so."""
         return [CompletionItem(action) for action in ACTIONS if action.startswith(incomplete)]
 
 

@@ -15,6 +15,9 @@ _NEVER: Final = "0001-01-01T00:00:00Z"
 _EVERY: Final = 0.1
 """Seconds between two updates of a progress line."""
 
+_BAR: Final = 30
+"""Characters of a progress bar."""
+
 _PATIENCE: Final = 0.5
 """Seconds of work after which progress is shown at all."""
 
@@ -108,7 +111,8 @@ def progress(doing: str) -> Callable[[int, int], None]:
                 click.echo("\r\x1b[K", nl=False, err=True)
         elif now - shown > _EVERY and sys.stderr.isatty():
             left = (now - started) / done * (total - done) if done else 0
-            click.echo(f"\r\x1b[K{doing} {done / total:6.1%}  {left:.0f} s left", nl=False, err=True)
+            bar = "█" * round(_BAR * done / total)
+            click.echo(f"\r\x1b[K{doing} {bar:░<{_BAR}} {done / total:6.1%}  {left:.0f} s left", nl=False, err=True)
             shown, printed = now, True
 
     return tell
@@ -117,6 +121,9 @@ def progress(doing: str) -> Callable[[int, int], None]:
 def _stop_when_asked() -> None:
     import asyncio
 
-    task = asyncio.current_task()
+    try:
+        task = asyncio.current_task()
+    except RuntimeError:  # no loop: Ctrl-C comes as KeyboardInterrupt
+        return
     if task is not None and task.cancelling():
         raise asyncio.CancelledError

@@ -5,19 +5,26 @@ from typing import Any, NamedTuple
 
 import click
 
-from blazon.cli.client import Api, ApiError, server
+from blazon.cli.client import Api, server
 from blazon.cli.hierarchy import named
 from blazon.cli.options import ActionName, as_json, slice_options
 from blazon.cli.output import print_json, print_page
 
-__all__ = ["Place", "add_rights", "answer_may", "ask_why", "say_may"]
+__all__ = ["Place", "Verdict", "add_rights", "say_may"]
+
+
+class Verdict(NamedTuple):
+    """Whether it is allowed, and why; an empty text when there is no more to say."""
+
+    allowed: bool
+    reason: str
 
 
 class Place(NamedTuple):
     """Where policies are given: what it is called, the path of its policies, and how the server is asked.
 
-    `for_users` is what a policy says besides when its subject is a user; `why` answers an empty text for yes, else
-    the reason why not.
+    `subject` is the heading over who has a policy; `for_users` is what a policy says besides when that is a user;
+    `actions` names what can be allowed.
     """
 
     noun: str
@@ -25,7 +32,7 @@ class Place(NamedTuple):
     policies: str
     subject: str
     for_users: Mapping[str, bool]
-    why: Callable[[Api, dict[str, str]], str]
+    ask: Callable[[Api, dict[str, str]], Verdict]
     actions: str
 
 
@@ -116,30 +123,14 @@ def _add_may(command: click.Group, place: Place) -> None:
             "action": action,
             "entity_type": "group",
         }
-        say_may(asked, place.why(api, asked), json_output=json_output)
+        say_may(asked, place.ask(api, asked), json_output=json_output)
 
 
-def say_may(asked: dict[str, str], why_not: str, *, json_output: bool) -> None:
-    """Yes, or no and why not. No is exit code 1."""
-    answer_may(asked, f"no: {why_not}" if why_not else "yes", why_not, allowed=not why_not, json_output=json_output)
-
-
-def answer_may(asked: dict[str, str], text: str, reason: str, *, allowed: bool, json_output: bool) -> None:
-    """The answer to a question, and its exit code: 0 for yes, 1 for no."""
+def say_may(asked: dict[str, str], verdict: Verdict, *, json_output: bool) -> None:
+    """Yes or no, and why. No is exit code 1."""
     if json_output:
-        print_json({**asked, "allowed": allowed, "reason": reason})
+        print_json({**asked, **verdict._asdict()})
     else:
-        click.echo(text)
-    if not allowed:
+        click.echo(("yes" if verdict.allowed else "no") + (f": {verdict.reason}" if verdict.reason else ""))
+    if not verdict.allowed:
         click.get_current_context().exit(1)
-
-
-def ask_why(api: Api, asked: dict[str, str]) -> str:
-    """Asks the users service: an empty text for yes, else why not."""
-    try:
-        api.call("POST", "/authorize", asked)
-    except ApiError as error:
-        if error.status != 403:
-            raise
-        return error.reason
-    return ""

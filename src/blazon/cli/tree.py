@@ -24,7 +24,7 @@ def whole(api: Api, path: str, key: str) -> list[dict[str, Any]]:
 def nested(places: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """The places with those below each in its `children`, by name; at the top those whose parent is not there."""
     made = {place["id"]: {**place, "children": []} for place in places}
-    top = []
+    top: list[dict[str, Any]] = []
     for place in made.values():
         parent = made.get(place.get("parent_id", ""))
         (top if parent is None else parent["children"]).append(place)

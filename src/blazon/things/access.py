@@ -83,6 +83,7 @@ class Access:
         self._database = database
         self._digest = sealer.digest
         self._loaded = 0
+        self._newest = 0
         self._things: dict[bytes, _Thing] = {}
         self._keys: dict[bytes, _Thing] = {}
         self._channels: dict[str, _Channel] = {}
@@ -94,7 +95,7 @@ class Access:
         read_channel = msgspec.json.Decoder(_ChannelFacts).decode
         read_policy = msgspec.json.Decoder(_PolicyFacts).decode
         self._hear: dict[str, Callable[[Record], None]] = {
-            THING.name: lambda record: self._set_thing(read_thing(record.data)),
+            THING.name: lambda record: self._set_thing(read_thing(record.data), late=record.sequence < self._newest),
             CHANNEL.name: lambda record: self._set_channel(read_channel(record.data)),
             POLICY.name: lambda record: self._heard_policy(record, read_policy(record.data)),
         }
@@ -137,6 +138,7 @@ class Access:
         for record in records:
             if record.service == "things" and record.sequence > self._loaded:
                 self._hear[record.subject.partition(":")[0]](record)
+                self._newest = max(self._newest, record.sequence)
 
     def count(self, owner: str | None, status: Status | None) -> int:
         """How many things there are: of an owner or of all, in a state or in any."""
@@ -244,7 +246,8 @@ class Access:
         thing = self._thing(subject)
         return () if thing is None else thing.grants
 
-    def _set_thing(self, facts: _ThingFacts) -> None:
+    def _set_thing(self, facts: _ThingFacts, *, late: bool) -> None:
+        """Sets what is known of a thing. It is `late` when newer facts, about other things, were heard before it."""
         identifier, digest = bytes.fromhex(facts.id.replace("-", "")), bytes.fromhex(facts.key_hash)
         owner = self._owners.setdefault(facts.owner, facts.owner)
         enabled = facts.status == _ENABLED
@@ -256,10 +259,12 @@ class Access:
                 thing.grants = self._others.pop(facts.id)
         else:
             self._count(thing, -1)
-            if thing.digest != digest:
-                self._keys.pop(thing.digest, None)
+            if thing.digest != digest and self._keys.get(thing.digest) is thing:
+                del self._keys[thing.digest]
             thing.digest, thing.owner, thing.enabled = digest, owner, enabled
-        self._keys[digest] = thing
+        # Whoever has the key when this comes late has it by something newer: this thing has given it up meanwhile.
+        if not late or digest not in self._keys:
+            self._keys[digest] = thing
         self._count(thing, 1)
 
     def _count(self, thing: _Thing, step: int) -> None:

@@ -14,7 +14,6 @@ from blazon.grouping import (
     GroupRights,
     GroupStore,
     Listed,
-    ListFilter,
     Principal,
     Status,
     StatusFilter,
@@ -33,53 +32,20 @@ from blazon.things.access import Access
 from blazon.things.events import ThingSeen, ThingState, state_of_thing
 from blazon.things.models import CHANNEL, THING, Thing, key_context
 from blazon.things.order import FAR, Orders, Scope
+from blazon.things.service.drafts import ThingDraft, ThingFilter, check_key, numbered
 from blazon.things.service.rights import Rights
 from blazon.things.store import Store
 from blazon.users import People
 
-__all__ = ["ThingDraft", "ThingFilter", "Things"]
+__all__ = ["Things"]
 
 _BULK: Final = 1000
 """How many things are made at once."""
-
-_KEY_BYTES: Final = 4096
 
 _SHARED_WITH: Final = (
     "t.id IN (SELECT q.subject FROM thing_policies p JOIN thing_policies q ON q.object = p.object"
     " WHERE p.subject = ? AND (p.mask & ?) <> 0)"
 )
-
-
-class ThingDraft(msgspec.Struct, frozen=True, kw_only=True):
-    """A thing somebody asks for. `id` and `key` are empty when Blazon shall choose them."""
-
-    id: str = ""
-    name: str = ""
-    identity: str = ""
-    key: str = ""
-    tags: tuple[str, ...] = ()
-    owner: str = ""
-    metadata: dict[str, Any] | None = None
-    status: Status = Status.ENABLED
-
-    def check(self) -> None:
-        """What can be said without knowing what there is. Raises Malformed."""
-        if self.id:
-            rules.check_new_id(self.id)
-        rules.check_name(self.name)
-        if self.identity:
-            rules.check_identity(self.identity, "credentials.identity")
-        if self.key:
-            _check_key(self.key)
-        rules.check_tags(self.tags)
-
-
-class ThingFilter(ListFilter, frozen=True, kw_only=True):
-    """Which things a list shows."""
-
-    tag: str | None = None
-    owner: str | None = None
-    visibility: Visibility | None = None
 
 
 def thing_of(record: Record, state: ThingState) -> Thing:
@@ -140,8 +106,7 @@ class Things:
 
     def _state(self, draft: ThingDraft) -> ThingState:
         draft.check()
-        identifier = draft.id or self._log.new_id()
-        key = draft.key or str(uuid.uuid4())
+        identifier, key = draft.id or self._log.new_id(), draft.key or str(uuid.uuid4())
         return ThingState(
             id=identifier,
             name=draft.name,
@@ -157,10 +122,8 @@ class Things:
     async def _create(self, caller: Caller, drafts: Sequence[ThingDraft], states: Sequence[ThingState]) -> list[Thing]:
         several = len(states) > 1
         # What Blazon chose is new; only what a client chose can be there already.
-        ids = {state.id: number for number, state in enumerate(states) if drafts[number].id}
-        keys = {state.key_hash: number for number, state in enumerate(states) if drafts[number].key}
-        _check_doubles("an id", ids, [number for number, draft in enumerate(drafts) if draft.id])
-        _check_doubles("a key", keys, [number for number, draft in enumerate(drafts) if draft.key])
+        ids = numbered("an id", [state.id if drafts[number].id else "" for number, state in enumerate(states)])
+        keys = numbered("a key", [state.key_hash if drafts[number].key else "" for number, state in enumerate(states)])
 
         async def decide() -> Decision:
             principal, basis = await self._people.caller(caller)
@@ -169,6 +132,10 @@ class Things:
                 for value in there:
                     place = f"things[{chosen[value]}]: " if several else ""
                     raise Conflict(f"{place}there is a thing with {what}")
+            for identifier, number in ids.items():
+                if await self._people.get(identifier) is not None:  # a policy names its subject by the id alone
+                    place = f"things[{number}]: " if several else ""
+                    raise Conflict(f"{place}this id is that of a user")
             made: list[Event] = []
             for number, state in enumerate(states):
                 try:
@@ -220,7 +187,7 @@ class Things:
         """Sets the key. The old one is good for nothing from then on."""
         if not key:
             raise Malformed("secret is missing")
-        hashed = self._sealer.fingerprint(_check_key(key))
+        hashed = self._sealer.fingerprint(check_key(key))
         sealed = self._sealer.seal(key.encode(), key_context(identifier))
         changes = {"key": sealed, "key_hash": hashed}
         return await self._change(caller, identifier, events.THING_UPDATE_SECRET, changes)
@@ -355,21 +322,6 @@ class Things:
     ) -> None:
         seen = Listed(total=total, offset=wanted.offset, limit=wanted.limit, filters=filters)
         self._log.observe(caller, kind.event(subject, seen))
-
-
-def _check_key(key: str) -> str:
-    """A key of at most 4 096 bytes that can stand in a header. The error does not repeat it."""
-    if len(key.encode()) > _KEY_BYTES:
-        raise Malformed(f"the secret is longer than {_KEY_BYTES} bytes")
-    if key != key.strip() or not key.isprintable():
-        raise Malformed("the secret begins or ends with space, or holds a control character")
-    return key
-
-
-def _check_doubles(what: str, chosen: dict[str, int], numbers: Sequence[int]) -> None:
-    doubled = set(numbers) - set(chosen.values())
-    if doubled:
-        raise Malformed(f"things[{min(doubled)}] has {what} that is there twice")
 
 
 def _only_thing(records: Sequence[Record], kind: EventType[ThingState]) -> Thing:
