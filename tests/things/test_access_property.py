@@ -177,11 +177,6 @@ class Truth:
                     found["user", subject, channel, action] = channel in self._channels and (
                         self._channels[channel][0] == subject or bool(self._mask(subject, channel) & wanted)
                     )
-                for thing in THINGS:
-                    found["thing", subject, thing, action] = thing in self._things and (
-                        self._things[thing][1] == subject
-                        or any(self._mask(subject, at) & wanted and self._mask(thing, at) for at in CHANNELS)
-                    )
         for thing in THINGS:
             found["channels", thing] = {at: mask for (each, at), mask in self._masks.items() if each == thing}
         for owner in (None, *USERS):
@@ -227,8 +222,6 @@ def decided(access: Access) -> dict[Any, Any]:
             found["has", subject, action] = access.has_policy(subject, action)
             for channel in CHANNELS:
                 found["user", subject, channel, action] = access.of_user(subject, channel, action).allowed
-            for thing in THINGS:
-                found["thing", subject, thing, action] = access.of_thing(subject, thing, action).allowed
     for thing in THINGS:
         found["channels", thing] = dict(access.channels_of(thing))
     for owner in (None, *USERS):

@@ -42,6 +42,13 @@ async def test_who_may_share_a_thing_cannot_seize_it_on_a_channel_of_its_own(bla
     await allow(blazon, thing, mine, "m_read", "m_write", by=attacker)
     await allow(blazon, attacker, mine, "c_update", "c_delete", "c_share", by=attacker)
     await cannot_seize(blazon, attacker, thing)
+    # Who asks on behalf of others is told the same.
+    question = {"subject": attacker.id, "object": thing["id"], "entity_type": "client"}
+    for action, status in (("c_list", 200), ("c_update", 403), ("c_delete", 403)):
+        asked = await blazon.call("POST", "/channels/object/access", question | {"action": action}, token="")
+        assert asked.status == status, action
+    told = await blazon.ok("POST", "/channels/object/access/explain", question | {"action": "c_update"})
+    assert "where neither the thing's owner nor an admin put it" in told["reason"]
     # The same through a friend who is let onto that channel.
     friend = await blazon.person("friend")
     await allow(blazon, friend, mine, "c_update", "c_delete")

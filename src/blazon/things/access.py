@@ -178,27 +178,6 @@ class Access:
             return Verdict(allowed=True, reason=f"a policy gives the subject {action} on the channel")
         return Verdict(allowed=False, reason=_missing(mask, action, "subject"))
 
-    def of_thing(self, user: str, thing: str, action: Action) -> Verdict:
-        """Whether a user may do something to a thing: as its owner, or through a channel both have a policy on."""
-        found = self._thing(thing)
-        if found is None:
-            return Verdict(allowed=False, reason="there is no thing with this id")
-        if found.owner == user:
-            return Verdict(allowed=True, reason="the subject owns the thing")
-        grants = self._grants_of(user)
-        wanted = mask_of(action)
-        shared = 0
-        for channel, mask in _pairs(grants):
-            if _mask_in(found.grants, channel.id):
-                if mask & wanted:
-                    return Verdict(
-                        allowed=True, reason=f"the subject has {action} on channel {channel.id}, where the thing is"
-                    )
-                shared += 1
-        if not shared:
-            return Verdict(allowed=False, reason="the subject shares no channel with the thing")
-        return Verdict(allowed=False, reason=f"on no channel it shares with the thing does the subject have {action}")
-
     def channels_of(self, thing: str) -> list[tuple[str, int]]:
         """The channels a thing has a policy on and the actions there, as a mask, enabled or not."""
         found = self._thing(thing)

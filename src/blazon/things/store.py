@@ -52,9 +52,9 @@ class Store:
         rows = await self._database.rows(f"SELECT {column} FROM things WHERE {self.dialect.one_of(column)}", (wanted,))
         return {row[0] for row in rows}
 
-    async def links(self, caller: str, thing: str, action: Action) -> list[Link]:
-        """The channels in which the caller's policy holds an action and the thing has a policy as well."""
-        rows = await self._database.rows(_LINKS, (caller, thing, mask_of(action)))
+    async def links(self, caller: str, thing: str, *actions: Action) -> list[Link]:
+        """The channels in which the caller's policy holds one of the actions and the thing has a policy as well."""
+        rows = await self._database.rows(_LINKS, (caller, thing, mask_of(*actions)))
         return [Link(*row) for row in rows]
 
     async def count(self, where: Where) -> int:

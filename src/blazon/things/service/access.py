@@ -80,5 +80,5 @@ class Decisions:
         if principal is not None and principal.admin:
             return Verdict(allowed=True, reason="the subject is an admin")
         if entity_type == "client":
-            return self._access.of_thing(subject, object_, action)
+            return await self._rights.verdict(subject, object_, action)
         return self._access.of_user(subject, object_, action)

@@ -9,6 +9,7 @@ from typing import Final
 from blazon.caller import Caller
 from blazon.errors import Forbidden, NotFound
 from blazon.grouping import Action, Basis, Principal
+from blazon.things.access import Verdict
 from blazon.things.models import POLICY, THING, Thing
 from blazon.things.store import Link, Store
 from blazon.users import People
@@ -36,7 +37,7 @@ class Rights:
         basis[THING.of(thing.id)] = thing.revision
         if principal.admin or principal.id == thing.owner:
             return thing, basis
-        link = await self._link(principal, thing, action) if shared else None
+        link = await self._link(principal.id, thing, action) if shared else None
         if link is None:
             if not await self._store.links(principal.id, thing.id, Action.C_LIST):
                 raise NotFound(_NO_THING)
@@ -46,13 +47,33 @@ class Rights:
         basis[POLICY.of(thing.id, link.channel)] = link.theirs
         return thing, basis
 
-    async def _link(self, principal: Principal, thing: Thing, action: Action) -> Link | None:
-        """A channel through which the principal may do it.
+    async def verdict(self, subject: str, identifier: str, action: Action) -> Verdict:
+        """Whether a user, or a thing, who is no admin may do something to a thing, by the rules of `thing`."""
+        thing = await self._store.thing(identifier)
+        if thing is None:
+            return Verdict(allowed=False, reason=_NO_THING)
+        if thing.owner == subject:
+            return Verdict(allowed=True, reason="the subject owns the thing")
+        link = await self._link(subject, thing, action)
+        if link is not None:
+            reason = f"the subject has {action} on channel {link.channel}, where the thing is"
+            return Verdict(allowed=True, reason=reason)
+        if await self._store.links(subject, thing.id, action):
+            reason = f"the subject has {action} only on channels where neither the thing's owner nor an admin put it"
+            return Verdict(allowed=False, reason=reason)
+        if await self._store.links(subject, thing.id, *Action):
+            return Verdict(
+                allowed=False, reason=f"on no channel it shares with the thing does the subject have {action}"
+            )
+        return Verdict(allowed=False, reason="the subject shares no channel with the thing")
+
+    async def _link(self, subject: str, thing: Thing, action: Action) -> Link | None:
+        """A channel through which the subject may do it.
 
         To see each other, sharing a channel is enough. To do more it is not: who may only share a thing could put it
         on a channel of its own. Then it counts only if the thing's owner or an admin put it there.
         """
-        for link in await self._store.links(principal.id, thing.id, action):
+        for link in await self._store.links(subject, thing.id, action):
             if action is Action.C_LIST or link.put_by == thing.owner:
                 return link
             putter = await self._people.get(link.put_by)
