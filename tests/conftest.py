@@ -3,6 +3,8 @@
 A server is started once for each test worker, when the first test asks for it.
 """
 
+import base64
+import secrets
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -77,4 +79,13 @@ async def database(database_url: str, tmp_path: Path) -> AsyncIterator[Database]
 async def blazon(tmp_path_factory: pytest.TempPathFactory, anyio_backend: object) -> AsyncIterator[Running]:
     """A running Blazon over SQLite with a Redis of its own, for all tests of a module."""
     async with running(tmp_path_factory.mktemp("blazon")) as started:
+        yield started
+
+
+@pytest.fixture
+async def house(database_url: str, tmp_path: Path) -> AsyncIterator[Running]:
+    """A running Blazon over an empty database, of each kind in turn, without a Redis."""
+    key = base64.b64encode(secrets.token_bytes(32)).decode()
+    flags = {"redis__embedded": "false", "secrets__master_key": key}
+    async with running(tmp_path, database__url=database_url, **flags) as started:
         yield started

@@ -73,7 +73,8 @@ class Blazon:
                 redis.start() if redis is not None else asyncio.sleep(0),
             )
             redis_url = settings.redis.url or (redis.url if redis is not None else "")
-            log, parts = await self._furnish(database)
+            house, parts = await self._furnish(database)
+            log = house.log
             writing = asyncio.create_task(log.writer.run(), name="writer")
             self._tasks.append(writing)
             await log.begin()
@@ -81,7 +82,7 @@ class Blazon:
                 if part.prepare is not None:
                     await part.prepare()
             relays = self._relays(log, redis_url)
-            server = self._server(log, database, parts, sockets)
+            server = self._server(house, parts, sockets)
             self._start_all(log, parts, relays, redis, server)
             if ready is not None:
                 notes = [note for part in parts if part.notes is not None for note in await part.notes()]
@@ -102,7 +103,7 @@ class Blazon:
         """Lets `run` end in order."""
         self._stop.set()
 
-    async def _furnish(self, database: Database) -> tuple[Log, list[Parts]]:
+    async def _furnish(self, database: Database) -> tuple[House, list[Parts]]:
         settings = self._settings
         sealer = await open_sealer(database, settings.secrets.master_key, settings.data_path)
         log = make_log(database, self._clock, self._registry)
@@ -113,7 +114,7 @@ class Blazon:
             for offer in part.offers:
                 house.offers.add(offer)
             parts.append(part)
-        return log, parts
+        return house, parts
 
     def _relays(self, log: Log, redis_url: str) -> list[Relay]:
         metrics = RelayMetrics(self._registry)
@@ -126,7 +127,7 @@ class Blazon:
             self._run(keep_running(relay, log, metrics), f"relay {relay.name}")
         return relays
 
-    def _server(self, log: Log, database: Database, parts: Sequence[Parts], sockets: list[socket.socket]) -> HttpServer:
+    def _server(self, house: House, parts: Sequence[Parts], sockets: list[socket.socket]) -> HttpServer:
         http = self._settings.http
         ProcessCollector(registry=self._registry)
         authenticator = next(part.authenticator for part in parts if part.authenticator is not None)
@@ -136,12 +137,13 @@ class Blazon:
             authenticator,
             HttpMetrics(self._registry),
             Limits(http.body_bytes, http.body_time, http.request_time),
+            once_secret=house.sealer.derive("idempotency"),
             trusted_proxies=frozenset(http.trusted_proxies),
             log_requests=self._settings.log.requests,
         )
 
         async def check() -> None:
-            await database.row("SELECT 1")
+            await house.database.row("SELECT 1")
 
         add_pages(dispatcher, routes, self._registry, check, str(uuid.uuid4()))
         limits = ServerSettings(http.head_bytes, http.head_time, int(http.keep_alive), max(1, int(http.stop_time)))
@@ -185,7 +187,8 @@ class Blazon:
         await asyncio.gather(*(task for task in self._tasks if task.get_name() == "http"))
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_FLUSH):
-                while any(relay.position < log.pulse.sequence for relay in relays):  # noqa: ASYNC110
+                # Only of those this process relays to it knows how far they are.
+                while any(relay.leading and relay.position < log.pulse.sequence for relay in relays):  # noqa: ASYNC110
                     await asyncio.sleep(0.01)
         others = [task for task in self._tasks if task is not writing]
         for task in others:

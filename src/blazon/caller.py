@@ -8,7 +8,7 @@ __all__ = ["ANONYMOUS", "Caller", "Once"]
 class Once(msgspec.Struct, frozen=True):
     """A request that must have its effect once, however often it is sent (the Idempotency-Key header).
 
-    `scope` keeps the keys of different callers apart; `digest` is a SHA-256 over method, path and body, so that a
+    `scope` keeps the keys of different callers apart; `digest` is a keyed hash of method, path and body, so that a
     key that is used again for something else is noticed.
     """
 

@@ -1,17 +1,17 @@
 """What a room is to the house: one value that says everything it adds."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 import msgspec
 
 from blazon.clock import Clock
-from blazon.log import Apply, EventType, Follower, Log, SubjectKind
+from blazon.log import Apply, EventType, Log, SubjectKind
 from blazon.settings import Settings
 from blazon.storage import Database, MigrationSet, Sealer
 from blazon.web import AnyRoute, Authenticator
 
-__all__ = ["House", "Offers", "Parts", "Room", "Table"]
+__all__ = ["House", "Offers", "Parts", "Room", "Runs", "Table"]
 
 T = TypeVar("T")
 
@@ -43,6 +43,14 @@ class Offers:
         return value
 
 
+class Runs(Protocol):
+    """Something that goes on for as long as Blazon runs: a follower of the log, or who looks again now and then."""
+
+    async def run(self) -> None:
+        """Goes on for ever. What fails it tries again: when it ends, Blazon does."""
+        ...
+
+
 class House(msgspec.Struct, frozen=True):
     """What every room may use."""
 
@@ -63,7 +71,7 @@ class Parts(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     routes: Sequence[AnyRoute] = ()
-    followers: Sequence[Follower] = ()
+    followers: Sequence[Runs] = ()
     offers: Sequence[object] = ()
     authenticator: Authenticator | None = None
     prepare: Callable[[], Awaitable[None]] | None = None

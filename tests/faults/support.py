@@ -43,11 +43,11 @@ def check_log(records: list[Record], answered: list[str]) -> None:
     assert set(answered) <= set(made)
 
 
-async def stream_of(server: RedisServer) -> list[int]:
-    """The sequence numbers in the stream."""
+async def stream_of(server: RedisServer, stream: str = STREAM) -> list[int]:
+    """The sequence numbers in a stream."""
     client = redis.asyncio.Redis.from_url(server.url, decode_responses=True)
     try:
-        return [int(identifier.partition("-")[2]) for identifier, _ in await client.xrange(STREAM)]
+        return [int(identifier.partition("-")[2]) for identifier, _ in await client.xrange(stream)]
     finally:
         await client.aclose()
 
@@ -93,7 +93,7 @@ class Queue:
         return found
 
 
-def check_queue(found: list[int], length: int) -> None:
-    """Every event is there at least once; what comes again comes again in order."""
-    assert list(dict.fromkeys(found)) == list(range(1, length + 1))
+def check_queue(found: list[int], length: int, first: int = 1) -> None:
+    """Every event from the first is there at least once; what comes again comes again in order."""
+    assert list(dict.fromkeys(found)) == list(range(first, length + 1))
     assert all(later <= earlier + 1 for earlier, later in itertools.pairwise(found))

@@ -21,9 +21,8 @@ class PostgresServer(Server):
         self._durable = durable
         self._environment = {**os.environ, **(environment or {})}
         self._databases = 0
-        self.call(
-            [_BINARIES / "initdb", "-D", self.folder / "data", "-A", "trust", "-U", "app", "--no-locale", "--no-sync"]
-        )
+        options = ["-A", "trust", "-U", "app", "-E", "UTF8", "--no-locale", "--no-sync"]
+        self.call([_BINARIES / "initdb", "-D", self.folder / "data", *options])
         self.start()
 
     def start(self) -> None:
@@ -45,11 +44,10 @@ class PostgresServer(Server):
         command = [_BINARIES / "pg_isready", "-q", "-h", "127.0.0.1", "-p", str(self.port)]
         return subprocess.run(command, check=False).returncode == 0
 
-    def new_database(self) -> str:
+    def new_database(self, encoding: str = "UTF8") -> str:
         """Makes an empty database and returns its URL."""
         self._databases += 1
         name = f"test_{self._databases}"
-        self.call(
-            [_BINARIES / "createdb", "-h", "127.0.0.1", "-p", str(self.port), "-U", "app", "-T", "template0", name]
-        )
+        server = ["-h", "127.0.0.1", "-p", str(self.port), "-U", "app"]
+        self.call([_BINARIES / "createdb", *server, "-T", "template0", "-E", encoding, name])
         return f"postgresql://app@127.0.0.1:{self.port}/{name}"

@@ -17,6 +17,8 @@ class Keep:
     async def handle_RCPT(self, server, session, envelope, address, options):
         if address.startswith("refused"):
             return "550 no such mailbox"
+        if address.startswith("busy") and not (self.folder.parent / "free").exists():
+            return "450 try again later"
         envelope.rcpt_tos.append(address)
         return "250 OK"
     async def handle_DATA(self, server, session, envelope):
@@ -36,7 +38,11 @@ loop.run_forever()
 
 
 class SmtpServer(Server):
-    """An SMTP server that keeps what it is given. Mailboxes whose name begins with `refused` do not exist."""
+    """An SMTP server that keeps what it is given.
+
+    Mailboxes whose name begins with `refused` do not exist; those whose name begins with `busy` take nothing until
+    `free` is called.
+    """
 
     name = "smtp"
 
@@ -56,6 +62,10 @@ class SmtpServer(Server):
         """Starts the server; mails it kept are still there."""
         self.spawn([Path(sys.executable), "-c", _PROGRAM, str(self.port), str(self._mails)])
         wait_for(lambda: self.running() and answers(self.port), self.name)
+
+    def free(self) -> None:
+        """Lets the busy mailboxes take mails."""
+        (self.folder / "free").touch()
 
     def mails(self) -> list[EmailMessage]:
         """The mails it was given, in order."""

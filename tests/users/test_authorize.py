@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from tests.running import Person, Running
-from tests.users.support import allow, refused, registered
+from tests.running import Person, Running, refused
+from tests.users.support import allow, registered
 
 
 async def asked(blazon: Running, subject: str, action: str, kind: str, object_: str) -> int:

@@ -22,7 +22,8 @@ from cloudevents.core.v1.event import CloudEvent
 from blazon.users import room
 from tests.running import PASSWORD, Person, Running, running
 from tests.servers import RabbitServer
-from tests.users.support import PATIENCE, Entry, Stream, compact, mails_in, token_in
+from tests.streams import PATIENCE, Entry, Stream, compact
+from tests.users.support import mails_in, token_in
 
 pytestmark = pytest.mark.xdist_group("rabbitmq")
 
@@ -106,7 +107,10 @@ async def scenario(
         queue = await channel.declare_queue(exclusive=True)
         await queue.bind(exchange, "#")
         folder = tmp_path_factory.mktemp("blazon")
-        async with running(folder, amqp__url=rabbitmq.url, amqp__exchange=name) as blazon, Stream(blazon) as stream:
+        async with (
+            running(folder, amqp__url=rabbitmq.url, amqp__exchange=name) as blazon,
+            Stream(blazon, "users") as stream,
+        ):
             async with stream.recorded() as entries:
                 person, group = await play(blazon, stream)
             heard = await heard_of(queue, entries)

@@ -7,7 +7,8 @@ the value it must have here; the last argument holds the fields a decision adds.
 from typing import Any
 
 from tests.running import PASSWORD, Running
-from tests.users.support import Stream, allow, check, compact, mails_in, picked, registered, token_in
+from tests.streams import Stream, check, compact, picked
+from tests.users.support import allow, mails_in, registered, token_in
 
 
 async def made(blazon: Running, name: str, **fields: Any) -> Any:
@@ -130,6 +131,21 @@ async def test_list_by_group(blazon: Running, stream: Stream) -> None:
         "user.list_by_group",
         {"total": "1", "offset": "0", "limit": "10", "group_id": group["id"], "status": "enabled"},
     )
+
+
+async def test_list_by_group_with_every_filter(blazon: Running, stream: Stream) -> None:
+    group, person = await blazon.group(), await blazon.person()
+    await allow(blazon, person, group, "c_list")
+    query = f"identity=i&tag=t&name=n&status=all&owner_id={person.id}"
+    used = {"identity": "i", "tag": "t", "name": "n", "status": "all", "group_id": group["id"]}
+    sample = {"total": "0", "offset": "0", "limit": "10"}
+    async with stream.recorded() as events:
+        await blazon.ok("GET", f"/groups/{group['id']}/members?{query}")
+    check(events, "user.list_by_group", sample, {**used, "owner_id": person.id})
+    # For others than admins it is not used.
+    async with stream.recorded() as events:
+        await blazon.ok("GET", f"/groups/{group['id']}/members?{query}", token=person.token)
+    check(events, "user.list_by_group", sample, used)
 
 
 async def test_identify_once_a_minute(blazon: Running, stream: Stream) -> None:

@@ -6,7 +6,8 @@ As in `test_contract`: `sample` holds every field of the document's sample, the 
 from typing import Any
 
 from tests.running import Person, Running
-from tests.users.support import Entry, Stream, allow, check, picked
+from tests.streams import Entry, Stream, check, picked
+from tests.users.support import allow
 
 
 def times(policy: Any, *names: str) -> dict[str, str]:
@@ -100,13 +101,25 @@ async def test_group_list_with_every_filter(blazon: Running, stream: Stream) -> 
 async def test_group_list_of_a_hierarchy(blazon: Running, stream: Stream) -> None:
     parent = await blazon.group()
     await blazon.group(parent_id=parent["id"])
-    for path in (f"/groups/{parent['id']}/children", f"/groups?parent_id={parent['id']}"):
+    above, below = f"/groups/{parent['id']}/parents", f"/groups/{parent['id']}/children"
+    listed = f"/groups?parent_id={parent['id']}"
+    for path, total, used in (
+        (below, "2", {"dir": "-1"}),
+        (f"{below}?level=3&dir=1", "2", {"dir": "-1", "level": "3"}),
+        (listed, "2", {"dir": "-1"}),
+        (f"{listed}&dir=0&level=1", "1", {"dir": "1", "level": "1"}),
+        (above, "1", {"dir": "1"}),
+        (f"{above}?level=5&owner_id={blazon.admin.id}", "1", {"dir": "1", "level": "5", "owner_id": blazon.admin.id}),
+    ):
         async with stream.recorded() as events:
             await blazon.ok("GET", path)
-        check(events, "group.list", {"total": "2", "offset": "0", "limit": "10", "status": "enabled"})
+        sample = {"total": total, "offset": "0", "limit": "10", "status": "enabled"}
+        check(events, "group.list", sample, {"parent_id": parent["id"], **used})
+    # Without a group to begin with there is no walk, and they say nothing.
     async with stream.recorded() as events:
-        await blazon.ok("GET", f"/groups/{parent['id']}/parents")
-    check(events, "group.list", {"total": "1", "offset": "0", "limit": "10", "status": "enabled"})
+        await blazon.ok("GET", "/groups?level=2&dir=1&name=nobody")
+    sample = {"total": "0", "offset": "0", "limit": "10", "status": "enabled"}
+    check(events, "group.list", sample, {"name": "nobody"})
 
 
 async def test_group_list_by_user(blazon: Running, stream: Stream) -> None:

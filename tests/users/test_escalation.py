@@ -1,7 +1,7 @@
 """Attempts to get more than one has."""
 
-from tests.running import Person, Running
-from tests.users.support import allow, refused
+from tests.running import Person, Running, refused
+from tests.users.support import allow
 
 
 async def drawn_in(blazon: Running, attacker: Person, victim: Person) -> None:
@@ -98,6 +98,29 @@ async def test_a_holder_of_g_add_cannot_widen_its_own_policy(blazon: Running) ->
     for method, status in (("POST", 403), ("PUT", 403)):
         body = {"subject": holder.id, "object": group["id"], "actions": ["g_add", "g_delete"]}
         refused(await blazon.call(method, "/users/policies", body, token=holder.token), status)
+
+
+async def test_a_holder_of_g_add_cannot_take_from_others_by_giving_less(blazon: Running) -> None:
+    owner, holder, stronger = (
+        await blazon.person("owner"),
+        await blazon.person("holder"),
+        await blazon.person("stronger"),
+    )
+    group = await blazon.group(owner)
+    await allow(blazon, holder, group, "g_add", "g_list", by=owner)
+    await allow(blazon, stronger, group, "g_delete", "g_update", "g_list", by=owner)
+    path = f"/users/policies?subject={stronger.id}&object={group['id']}"
+    before = await blazon.ok("GET", path)
+    body = {"subject": stronger.id, "object": group["id"], "actions": ["g_list"]}
+    for method in ("POST", "PUT"):
+        refused(await blazon.call(method, "/users/policies", body, token=holder.token), 403, "only who made a policy")
+    assert await blazon.ok("GET", path) == before
+    # What it made itself it may change, and so may the owner of the group and an admin what it made.
+    friend = await blazon.person("friend")
+    for by, action in ((holder, "g_add"), (holder, "g_list"), (owner, "m_read"), (blazon.admin, "m_write")):
+        await allow(blazon, friend, group, action, by=by)
+    page = await blazon.ok("GET", f"/users/policies?subject={friend.id}")
+    assert [policy["actions"] for policy in page["policies"]] == [["m_write"]]
 
 
 async def test_implied_actions_are_not_a_way_around(blazon: Running) -> None:

@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from tests.running import PASSWORD, Answer, Running
-from tests.users.support import Stream, allow, refused, registered
+from tests.running import PASSWORD, Answer, Running, refused
+from tests.streams import Stream
+from tests.users.support import allow, registered
 
 
 def key(text: str | None = None) -> dict[str, str]:

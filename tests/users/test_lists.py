@@ -6,8 +6,9 @@ from urllib.parse import quote
 
 import pytest
 
-from tests.running import PASSWORD, Person, Running
-from tests.users.support import allow, compact, refused
+from tests.running import PASSWORD, Person, Running, refused
+from tests.streams import compact
+from tests.users.support import allow
 
 
 class Flock:

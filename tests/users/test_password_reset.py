@@ -5,8 +5,10 @@ from pathlib import Path
 import pytest
 
 from blazon.clock import ManualClock
-from tests.running import PASSWORD, Answer, Person, Running, running
-from tests.users.support import Stream, link_in, mails_in, refused, token_in
+from blazon.errors import SettingsError
+from tests.running import ADMIN, PASSWORD, Answer, Person, Running, refused, running
+from tests.streams import Stream
+from tests.users.support import link_in, mails_in, token_in
 
 REFERER = {"Referer": "http://ui.example.com:3000/login?x=1"}
 
@@ -86,6 +88,19 @@ async def test_a_changed_password_ends_the_link(blazon: Running, stream: Stream)
     refused(await reset(blazon, first), 401, "password was changed")
 
 
+async def test_another_address_ends_the_link(blazon: Running, stream: Stream) -> None:
+    """Who changes its address may do so because somebody else reads the mail of the old one."""
+    person = await blazon.person("mover")
+    token = await mailed(blazon, stream, person)
+    new = f"new.{person.identity}"
+    await blazon.ok("PATCH", f"/users/{person.id}/identity", {"identity": new}, token=person.token)
+    refused(await reset(blazon, token, "stolen secret"), 401, "another e-mail address")
+    moved = await blazon.sign_in(new)
+    # Its own sign-in goes on, and a mail to the new address works.
+    await blazon.ok("GET", "/users/profile", token=person.token)
+    assert (await reset(blazon, await mailed(blazon, stream, moved))).status == 201
+
+
 async def test_a_disabled_user_gets_no_mail_and_no_password(blazon: Running, stream: Stream) -> None:
     person = await blazon.person()
     token = await mailed(blazon, stream, person)
@@ -141,6 +156,8 @@ async def test_bad_requests(blazon: Running, email: str, referer: str, status: i
         ("https://UI.Example.com/a/b?c#d", "https://ui.example.com"),
         ("https://user:word@example.com:8443/", "https://example.com:8443"),
         ("http://[::1]:3000/x", "http://[::1]:3000"),
+        ("https://example.com:443/", "https://example.com"),
+        ("http://example.com:443/", "http://example.com:443"),
     ],
 )
 async def test_host_of_the_link(blazon: Running, stream: Stream, referer: str, host: str) -> None:
@@ -159,6 +176,34 @@ async def test_links_lead_only_to_pages_of_the_settings(tmp_path: Path) -> None:
         assert (await ask(blazon, person.identity, {"Referer": "http://localhost:3000/x"})).status == 201
 
 
+@pytest.mark.parametrize(
+    ("flags", "good", "bad"),
+    [
+        ({"http__public_url": "https://Blazon.example.com:443/ui"}, "https://blazon.example.com/x", "https://evil.com"),
+        ({"http__public_url": "http://localhost:3000"}, "http://localhost:3000", "http://localhost"),
+        (
+            {"http__public_url": "https://a.bc", "users__reset_origins": "https://ui.a.bc"},
+            "https://ui.a.bc",
+            "https://a.bc",
+        ),
+        ({"http__public_url": "https://b\u00fccher.example"}, "https://xn--bcher-kva.example/", "https://a.bc"),
+    ],
+)
+async def test_links_lead_to_the_public_url_when_nothing_else_is_said(
+    tmp_path: Path, flags: dict[str, str], good: str, bad: str
+) -> None:
+    async with running(tmp_path, redis__embedded="false", **flags) as blazon:
+        person = await blazon.person()
+        refused(await ask(blazon, person.identity, {"Referer": bad}), 422, "reset_origins")
+        assert (await ask(blazon, person.identity, {"Referer": good})).status == 201
+
+
+async def test_a_public_url_without_a_host_for_a_link_stops_the_start(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match=r"http\.public_url must name a host"):
+        async with running(tmp_path, redis__embedded="false", http__public_url="https://a%20b/"):
+            pass
+
+
 async def test_too_many_requests_for_mail(tmp_path: Path) -> None:
     async with running(tmp_path, redis__embedded="false", users__failures_per_minute="2") as blazon:
         person = await blazon.person()
@@ -168,9 +213,21 @@ async def test_too_many_requests_for_mail(tmp_path: Path) -> None:
         await blazon.sign_in(person.identity)
 
 
+async def test_a_link_does_not_live_longer_because_the_clock_was_ahead_once(tmp_path: Path) -> None:
+    clock = ManualClock()
+    async with running(tmp_path, clock) as blazon, Stream(blazon, "users") as stream:
+        person = await blazon.person()
+        clock.move(10**8)
+        await blazon.ok("POST", "/users/tokens/issue", {"identity": ADMIN, "secret": PASSWORD}, token="")
+        clock.move(-(10**8))
+        token = await mailed(blazon, stream, person)
+        clock.move(1800)
+        refused(await reset(blazon, token), 401, "expired")
+
+
 async def test_a_link_expires(tmp_path: Path) -> None:
     clock = ManualClock()
-    async with running(tmp_path, clock, tokens__reset="10m") as blazon, Stream(blazon) as stream:
+    async with running(tmp_path, clock, tokens__reset="10m") as blazon, Stream(blazon, "users") as stream:
         person = await blazon.person()
         token = await mailed(blazon, stream, person)
         clock.move(600)

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from tests.running import Person, Running
-from tests.users.support import allow, refused
+from tests.running import Person, Running, refused
+from tests.users.support import allow
 
 NEVER = "0001-01-01T00:00:00Z"
 

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from tests.running import PASSWORD, Running, running
-from tests.users.support import refused, registered
+from tests.running import PASSWORD, Running, refused, running
+from tests.users.support import registered
 
 
 def draft(identity: str, **fields: Any) -> dict[str, Any]:

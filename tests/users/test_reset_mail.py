@@ -3,14 +3,28 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from email.message import EmailMessage
 from pathlib import Path
 
+import apsw
 import pytest
+from prometheus_client import CollectorRegistry
 
+from blazon.app import ROOMS, make_log
 from blazon.clock import Clock, ManualClock
+from blazon.errors import Unavailable
+from blazon.history import rebuild
+from blazon.log import Stale, cursor_position, move_cursor
+from blazon.storage import open_database
+from blazon.users.events import USER_SEND_PASSWORD_RESET, ResetSent
+from blazon.users.mail import MailDelayed
+from blazon.users.service import ResetMail
+from blazon.users.tokens import Lifetimes, Tokens
+from blazon.users.waiting import WaitingMails
 from tests.running import Person, Running, running
 from tests.servers import SmtpServer
-from tests.users.support import PATIENCE, Stream, token_in
+from tests.streams import PATIENCE, Stream
+from tests.users.support import token_in
 
 REFERER = {"Referer": "http://localhost"}
 
@@ -56,7 +70,7 @@ async def away(server: SmtpServer) -> AsyncIterator[asyncio.Event]:
 @asynccontextmanager
 async def posting(server: SmtpServer, folder: Path, clock: Clock | None = None) -> AsyncIterator[Post]:
     """A Blazon that sends its mail through a server."""
-    async with running(folder, clock, mail__url=server.url) as blazon, Stream(blazon) as stream:
+    async with running(folder, clock, mail__url=server.url) as blazon, Stream(blazon, "users") as stream:
         yield Post(blazon, server, stream)
 
 
@@ -101,13 +115,133 @@ async def test_a_mailbox_that_is_refused_holds_nothing_up(post: Post) -> None:
 
 async def test_an_identity_that_is_no_address_holds_nothing_up(post: Post) -> None:
     odd, somebody = await post.blazon.person(), await post.blazon.person()
-    for identity in ("refused, nobody", "@", "<>", "a b c", "Ünï@refused", "=?utf-8?q?=0A?="):
+    for identity in (
+        "refused, nobody", "@", "<>", "a b c", "Ünï@refused", "=?utf-8?q?=0A?=", '"', "<", ".b:", "a@x.yz, b@x.yz",
+    ):  # fmt: skip
         await post.blazon.ok("PATCH", f"/users/{odd.id}/identity", {"identity": identity})
         await post.blazon.ok("POST", "/password/reset-request", {"email": identity}, token="", headers=REFERER)
     async with post.stream.recorded():
         await post.ask(somebody)
         await post.stream.wait_for("user.send_password_reset", email=somebody.identity)
     await post.reset(post.token_for(somebody))
+    assert not [mail for mail in post.server.mails() if "@x.yz" in mail["To"]]
+
+
+async def test_a_mailbox_that_is_busy_holds_nothing_up_and_gets_its_mail_later(tmp_path: Path) -> None:
+    server, clock = SmtpServer(), ManualClock()
+    try:
+        async with posting(server, tmp_path, clock) as post:
+            busy, somebody = await post.blazon.person("busy"), await post.blazon.person()
+            await post.ask(busy)
+            await post.ask(somebody)
+            await post.stream.wait_for("user.send_password_reset", email=somebody.identity)
+            assert [mail["To"] for mail in server.mails()] == [somebody.identity]
+            assert waiting(tmp_path) == [(1, "the mail server says 450 try again later")]
+            clock.move(60)
+            await until(tmp_path, [(2, "the mail server says 450 try again later")])
+        # It waits also for the next start of Blazon.
+        server.free()
+        async with posting(server, tmp_path, clock) as post:
+            clock.move(120)
+            await post.stream.wait_for("user.send_password_reset", email=busy.identity)
+            await post.reset(post.token_for(busy))
+            assert waiting(tmp_path) == []
+        assert [mail["To"] for mail in server.mails()] == [somebody.identity, busy.identity]
+    finally:
+        server.remove()
+
+
+async def test_a_busy_mailbox_is_given_up_when_its_link_expires(server: SmtpServer, tmp_path: Path) -> None:
+    clock = ManualClock()
+    async with posting(server, tmp_path, clock) as post:
+        busy, somebody = await post.blazon.person("busy"), await post.blazon.person()
+        await post.ask(busy)
+        await post.ask(somebody)
+        await post.stream.wait_for("user.send_password_reset", email=somebody.identity)
+        clock.move(1800)
+        await until(tmp_path, [])
+    assert busy.identity not in [mail["To"] for mail in server.mails()]
+
+
+class Scripted:
+    """A mailer that is told what to make of each mail."""
+
+    def __init__(self, *outcomes: Exception | None) -> None:
+        self.outcomes = list(outcomes)
+
+    async def send(self, mail: EmailMessage) -> None:
+        outcome = self.outcomes.pop(0)
+        if outcome is not None:
+            raise outcome
+
+
+async def test_a_mail_is_before_the_cursor_or_waits_and_never_both(database_url: str, tmp_path: Path) -> None:
+    """Whatever dies at whatever step, a mail is neither lost nor handled twice."""
+    clock = ManualClock()
+    async with running(tmp_path, clock, redis__embedded="false", database__url=database_url) as blazon:
+        person = await blazon.person()
+        await blazon.ok("POST", "/password/reset-request", {"email": person.identity}, token="", headers=REFERER)
+    database = await open_database(database_url, tmp_path)
+    log = make_log(database, clock, CollectorRegistry())
+    writing = asyncio.create_task(log.writer.run())
+    try:
+        (record,) = await log.reader.of_types(0, 1000, ResetMail.types, 10)
+        mails_waiting, mailer = WaitingMails(log, "test"), Scripted(MailDelayed("busy"))
+        mails = ResetMail(mails_waiting, Tokens(bytes(64), Lifetimes(), clock), mailer, "a@b.cd", "/", 30)
+        assert await cursor_position(log, "test", record.sequence - 1) == record.sequence - 1
+        assert await mails.handle(record) == ()
+        # Killed here, before the cursor moved: the follower comes again and finds that it waits.
+        assert await mails.handle(record) == ()
+        await rebuild(database, ROOMS)  # which makes other tables anew, and this is not made from the log
+        clock.move(60)
+        assert await mails_waiting.due() == []  # and nobody else touches it until the cursor has passed it
+        await log.writer.commit(move_cursor(log, "test", record.sequence - 1, record.sequence))
+        (mail,) = await mails_waiting.due()
+        # Two processes find it due: one takes it up.
+        taken, its_record = await mails_waiting.take_up(mail)
+        assert its_record == record
+        with pytest.raises(Stale):
+            await mails_waiting.take_up(mail)
+        # Killed here: the next try is made all the same, and what the first would have done late is refused.
+        assert await mails_waiting.due() == []
+        clock.move(120)
+        (again,) = await mails_waiting.due()
+        await mails_waiting.take_up(again)
+        with pytest.raises(Stale):
+            await mails_waiting.drop(taken, [USER_SEND_PASSWORD_RESET.event("x", ResetSent("u", "", "e", "h"))])
+        # A server that is away costs a try, and no mail.
+        clock.move(240)
+        mailer.outcomes = [Unavailable("away"), None]
+        (again,) = await mails_waiting.due()
+        with pytest.raises(Unavailable):
+            await mails._send_again(again)
+        clock.move(240)
+        (again,) = await mails_waiting.due()
+        before = (await log.reader.head()).sequence
+        await mails._send_again(again)
+        assert not await mails_waiting.has(record)
+        assert mailer.outcomes == []
+        (sent,) = await log.reader.of_types(before, 1000, frozenset({("users", "user.send_password_reset")}), 10)
+        assert (sent.subject, sent.traceparent) == (record.subject, record.traceparent)
+    finally:
+        log.writer.stop()
+        await writing
+        await database.close()
+
+
+def waiting(folder: Path) -> list[tuple[int, str]]:
+    """The mails that wait: tries and reason of each."""
+    connection = apsw.Connection(str(folder / "blazon.db"), flags=apsw.SQLITE_OPEN_READONLY)
+    try:
+        return list(connection.execute("SELECT tries, reason FROM waiting_mails ORDER BY sequence"))
+    finally:
+        connection.close()
+
+
+async def until(folder: Path, wanted: list[tuple[int, str]]) -> None:
+    async with asyncio.timeout(PATIENCE):
+        while waiting(folder) != wanted:
+            await asyncio.sleep(0.05)
 
 
 async def test_a_server_that_is_away_gets_the_mail_when_it_is_back(post: Post) -> None:

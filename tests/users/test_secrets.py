@@ -1,14 +1,16 @@
 """No secret stands in clear: not in the log, not in a table, not in a file."""
 
+import hashlib
+import hmac
+import json
 from pathlib import Path
 
 import pytest
 
 from blazon.errors import BlazonError
 from blazon.storage import Sealer, load_master_key, open_database
-from tests.running import PASSWORD, Person, Running, running
+from tests.running import PASSWORD, Person, Running, refused, running
 from tests.servers import PostgresServer
-from tests.users.support import refused
 
 WORDS = ("a new secret", "another secret", "wrong secret")
 
@@ -37,6 +39,32 @@ async def test_the_database_holds_none(tmp_path: Path) -> None:
         await database.close()
     files = b"".join(path.read_bytes() for path in tmp_path.rglob("*") if path.is_file())
     assert not [word for word in hidden if word.encode() in files]
+
+
+async def test_what_is_kept_of_a_request_does_not_tell_a_guessed_password(tmp_path: Path) -> None:
+    """A fast hash of a body that holds a password would let anybody with the table try passwords at leisure."""
+    identity = "guessed@example.com"
+    requests = (
+        ("/users", {"credentials": {"identity": identity, "secret": PASSWORD}}, ""),
+        ("/users/tokens/issue", {"identity": identity, "secret": PASSWORD}, ""),
+        ("/users", {"credentials": {"identity": f"second.{identity}", "secret": PASSWORD}}, None),
+    )
+    async with running(tmp_path, redis__embedded="false") as blazon:
+        for number, (path, body, token) in enumerate(requests):
+            await blazon.ok("POST", path, body, token=token, headers={"Idempotency-Key": f"key-{number}"})
+    database = await open_database("", tmp_path)
+    try:
+        kept = str([tuple(row) for row in await database.rows("SELECT * FROM idempotency_keys")])
+    finally:
+        await database.close()
+    assert "key-2" in kept
+    for path, body, _ in requests:
+        sent = json.dumps(body).encode()
+        for guessed in (b"POST %b\n%b" % (path.encode(), sent), sent, PASSWORD.encode()):
+            for algorithm in ("md5", "sha1", "sha256", "sha512", "blake2b"):
+                assert hashlib.new(algorithm, guessed).hexdigest() not in kept
+            for known in (b"", b"idempotency", b"blazon/idempotency"):
+                assert hmac.digest(known, guessed, "sha256").hex() not in kept
 
 
 async def test_a_sealed_secret_is_good_for_its_user_only(tmp_path: Path) -> None:

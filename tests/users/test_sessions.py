@@ -1,5 +1,6 @@
 """Signing in and staying signed in: tokens, their ends, and what a guesser is told (fact sheet §8, decision C10)."""
 
+import asyncio
 import base64
 import json
 from pathlib import Path
@@ -7,9 +8,10 @@ from typing import Any
 
 import pytest
 
-from blazon.clock import ManualClock
-from tests.running import ADMIN, PASSWORD, Answer, Running, running
-from tests.users.support import Stream, refused, registered
+from blazon.clock import NANOSECONDS, ManualClock
+from tests.running import ADMIN, PASSWORD, Answer, Running, refused, running
+from tests.streams import Stream
+from tests.users.support import registered
 
 
 async def sign_in(blazon: Running, identity: Any, secret: Any = PASSWORD) -> Answer:
@@ -127,8 +129,20 @@ async def test_a_disabled_user_is_out_at_once(blazon: Running) -> None:
     refused(await blazon.call("GET", "/users/profile", token=person.token), 401, "disabled")
     refused(await blazon.call("POST", "/users/tokens/refresh", token=person.refresh), 401, "disabled")
     refused(await blazon.call("POST", "/users/tokens/identify", token=person.token), 401, "disabled")
+    # It stays so: to disable and enable a user is the way to end all its sign-ins.
     await blazon.ok("POST", f"/users/{person.id}/enable")
-    assert await profile(blazon, person.token) == 200
+    refused(await blazon.call("GET", "/users/profile", token=person.token), 401, "disabled, after this token")
+    refused(await blazon.call("POST", "/users/tokens/refresh", token=person.refresh), 401, "disabled, after this token")
+    await blazon.sign_in(person.identity)
+
+
+async def test_a_disabled_user_is_out_also_with_the_sign_in_that_changed_the_secret(blazon: Running) -> None:
+    person = await blazon.person()
+    body = {"old_secret": PASSWORD, "new_secret": "a new secret"}
+    await blazon.ok("PATCH", "/users/secret", body, token=person.token)
+    for switch in ("disable", "enable"):
+        await blazon.ok("POST", f"/users/{person.id}/{switch}")
+    refused(await blazon.call("GET", "/users/profile", token=person.token), 401, "disabled, after this token")
 
 
 async def test_a_new_secret_ends_the_other_sign_ins(blazon: Running) -> None:
@@ -190,6 +204,26 @@ async def test_tokens_expire(tmp_path: Path) -> None:
         assert await profile(blazon, fresh["access_token"]) == 200
 
 
+async def test_a_clock_that_was_ahead_once_makes_no_token_live_longer(tmp_path: Path) -> None:
+    """The log's own time never goes back: what is recorded after the clock was put right has a time far ahead."""
+    years = 10 * 365 * 86_400
+    clock = ManualClock()
+    async with running(tmp_path, clock, redis__embedded="false") as blazon:
+        clock.move(years)
+        await blazon.ok("POST", "/groups", {"name": "of the future"}, token=(await blazon.sign_in(ADMIN)).token)
+        clock.move(-years)
+        person = await blazon.sign_in(ADMIN)
+        fresh = (await blazon.call("POST", "/users/tokens/refresh", token=person.refresh)).json
+        for token in (person.token, fresh["access_token"]):
+            assert claims_of(token)["exp"] - clock.now() // NANOSECONDS == 900
+            assert await profile(blazon, token) == 200
+        clock.move(900)
+        for token in (person.token, fresh["access_token"]):
+            refused(await blazon.call("GET", "/users/profile", token=token), 401, "expired")
+        clock.move(86_400)
+        refused(await blazon.call("POST", "/users/tokens/refresh", token=fresh["refresh_token"]), 401, "expired")
+
+
 async def test_guessing_is_slowed_down(tmp_path: Path) -> None:
     clock = ManualClock()
     flags = {"redis__embedded": "false", "users__failures_per_minute": "3"}
@@ -220,6 +254,23 @@ async def test_guessing_is_slowed_down(tmp_path: Path) -> None:
         refused(await blazon.call("PATCH", "/users/secret", body, token=person.token), 429)
 
 
+async def test_guessing_at_once_is_slowed_down_as_well(tmp_path: Path) -> None:
+    flags = {"redis__embedded": "false", "users__failures_per_minute": "10"}
+    async with running(tmp_path, **flags) as blazon:
+        person = await blazon.person()
+        # Good ones, however many at once, are all let in.
+        answers = await asyncio.gather(*(sign_in(blazon, person.identity) for _ in range(30)))
+        assert {answer.status for answer in answers} == {201}
+        secrets = {"old_secret": "wrong password", "new_secret": "a new secret"}
+        answers = await asyncio.gather(
+            *(sign_in(blazon, person.identity, f"wrong password {number}") for number in range(75)),
+            *(blazon.call("PATCH", "/users/secret", secrets, token=person.token) for _ in range(75)),
+        )
+        statuses = [answer.status for answer in answers]
+        assert (statuses.count(401), statuses.count(429)) == (10, 140)
+        refused(await sign_in(blazon, person.identity), 429)
+
+
 async def test_sign_ins_outlive_a_restart(tmp_path: Path) -> None:
     async with running(tmp_path, redis__embedded="false") as blazon:
         person = await blazon.person()
@@ -231,7 +282,7 @@ async def test_sign_ins_outlive_a_restart(tmp_path: Path) -> None:
 
 async def test_identify_is_noted_once_a_minute(tmp_path: Path) -> None:
     clock = ManualClock()
-    async with running(tmp_path, clock) as blazon, Stream(blazon) as stream:
+    async with running(tmp_path, clock) as blazon, Stream(blazon, "users") as stream:
         person = await blazon.person()
         async with stream.recorded() as events:
             for seconds in (0, 59, 1, 59, 1):

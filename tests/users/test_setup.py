@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from blazon.errors import SettingsError
-from tests.running import ADMIN, PASSWORD, Answer, Running, running
+from tests.running import ADMIN, PASSWORD, Answer, Running, refused, running
 from tests.servers import PostgresServer
-from tests.users.support import Stream, refused
+from tests.streams import Stream
 
 
 async def sign_in(blazon: Running, password: str) -> Answer:
@@ -34,7 +34,7 @@ async def test_the_admin(blazon: Running) -> None:
 
 
 async def test_its_event_is_the_first_of_all(blazon: Running) -> None:
-    async with Stream(blazon) as stream:
+    async with Stream(blazon, "users") as stream:
         first = await stream.wait_for("user.create")
         assert (first.sequence, first.fields["id"], first.fields["role"]) == (1, blazon.admin.id, "admin")
 
@@ -92,3 +92,47 @@ async def test_several_start_at_once(postgres: PostgresServer, tmp_path: Path) -
         assert len({blazon.admin.id for blazon in several}) == 1
         for blazon in several:
             assert (await blazon.ok("GET", "/users?status=all"))["total"] == 1
+
+
+async def test_several_start_at_once_in_one_folder(postgres: PostgresServer, tmp_path: Path) -> None:
+    """The file is the only place where the password is: who was slower must not take it away."""
+    flags = {"database__url": postgres.new_database(), "redis__embedded": "false", "admin__password": ""}
+    async with AsyncExitStack() as stack:
+        starts = [stack.enter_async_context(running(tmp_path, sign_in=False, **flags)) for _ in range(3)]
+        several = await asyncio.gather(*starts)
+        assert sorted(path.name for path in tmp_path.iterdir()) == ["admin-password", "master.key"]
+        password = (tmp_path / "admin-password").read_text().strip()
+        for blazon in several:
+            assert blazon.notes["Admin"] == f"{ADMIN}   password {password}"
+            assert (await sign_in(blazon, password)).status == 201
+
+
+async def test_several_start_at_once_in_folders_of_their_own(postgres: PostgresServer, tmp_path: Path) -> None:
+    """A password that was made up in vain is not left to mislead."""
+    flags = {
+        "database__url": postgres.new_database(),
+        "redis__embedded": "false",
+        "admin__password": "",
+        "secrets__master_key": base64.b64encode(secrets.token_bytes(32)).decode(),
+    }
+    async with AsyncExitStack() as stack:
+        folders = [tmp_path / str(number) for number in range(3)]
+        starts = [stack.enter_async_context(running(folder, sign_in=False, **flags)) for folder in folders]
+        several = await asyncio.gather(*starts)
+        (kept,) = [file for folder in folders for file in folder.iterdir()]
+        assert kept.name == "admin-password"
+        for blazon in several:
+            assert (await sign_in(blazon, kept.read_text().strip())).status == 201
+
+
+async def test_a_password_file_that_is_empty_stops_the_start(tmp_path: Path) -> None:
+    (tmp_path / "admin-password").touch()
+    with pytest.raises(SettingsError, match="admin-password holds no password for the admin; remove it"):
+        async with running(tmp_path, sign_in=False, redis__embedded="false", admin__password=""):
+            pass
+    (tmp_path / "admin-password").unlink()
+    async with running(tmp_path, sign_in=False, redis__embedded="false", admin__password="") as blazon:
+        assert "password" in blazon.notes["Admin"]
+    (tmp_path / "admin-password").write_text("")  # once there is an admin, it is not needed any more
+    async with running(tmp_path, sign_in=False, redis__embedded="false", admin__password="") as blazon:
+        assert "Admin" not in blazon.notes

@@ -35,6 +35,13 @@ class GroupDraft(msgspec.Struct, frozen=True, kw_only=True):
     metadata: dict[str, Any] | None = None
     status: Status = Status.ENABLED
 
+    def check(self) -> None:
+        """What can be said without knowing what there is. Raises Malformed."""
+        if self.id:
+            rules.check_new_id(self.id)
+        rules.check_name(self.name)
+        rules.check_description(self.description)
+
 
 class GroupFilter(ListFilter, frozen=True, kw_only=True):
     """Which groups a list shows. `levels` bounds how far a walk goes, None is to its end."""
@@ -95,11 +102,12 @@ class Groups:
         return [group_of(record, self._grouping.create.read(record)) for record in records]
 
     def _state(self, draft: GroupDraft) -> GroupState:
+        draft.check()
         return GroupState(
-            id=rules.check_new_id(draft.id) if draft.id else self._log.new_id(),
+            id=draft.id or self._log.new_id(),
             owner=draft.owner,
-            name=rules.check_name(draft.name),
-            description=rules.check_description(draft.description),
+            name=draft.name,
+            description=draft.description,
             parent=draft.parent,
             metadata=rules.metadata_of(draft.metadata),
             status=draft.status,
@@ -167,7 +175,7 @@ class Groups:
         principal, _ = await self._rights.asking.caller(caller)
         where = self._where(wanted, principal)
         total, groups = await self._store.groups(where, wanted.offset, wanted.limit)
-        self._observe_list(caller, wanted, total)
+        self._observe_list(caller, wanted, total, filters_of(wanted, owner_id=wanted.owner))
         return total, groups
 
     async def walk(self, caller: Caller, root: str, wanted: GroupFilter, *, up: bool) -> tuple[int, list[Placed]]:
@@ -178,7 +186,9 @@ class Groups:
         total, groups = await self._store.hierarchy(
             group.id, up=up, levels=wanted.levels, where=where, offset=wanted.offset, limit=wanted.limit
         )
-        self._observe_list(caller, wanted, total)
+        levels = str(wanted.levels) if wanted.levels else None
+        used = filters_of(wanted, owner_id=wanted.owner, parent_id=group.id, dir="1" if up else "-1", level=levels)
+        self._observe_list(caller, wanted, total, used)
         return total, groups
 
     async def of_member(
@@ -208,8 +218,7 @@ class Groups:
             )
         return where
 
-    def _observe_list(self, caller: Caller, wanted: GroupFilter, total: int) -> None:
-        filters = filters_of(wanted, owner_id=wanted.owner)
+    def _observe_list(self, caller: Caller, wanted: GroupFilter, total: int, filters: dict[str, str]) -> None:
         seen = Listed(total=total, offset=wanted.offset, limit=wanted.limit, filters=filters)
         self._log.observe(caller, self._grouping.list.event("", seen))
 

@@ -64,7 +64,8 @@ class Policies:
     ) -> None:
         """Lets a member do something in a group. Where there is a policy already, its actions are replaced.
 
-        A user gets what the actions imply with them; a thing gets them as they are.
+        To replace them takes what `update` takes: who may give something may not take away what others gave. A user
+        gets what the actions imply with them; a thing gets them as they are.
         """
         check_policy(subject, object_, actions)
         await self._add(caller, (subject,), (object_,), actions, subject_is_user=subject_is_user)
@@ -105,6 +106,7 @@ class Policies:
                 basis |= await self._members.may_join(caller, principal, subject, subject_is_user=subject_is_user)
             for object_ in objects:
                 there = await self._store.policies_in(object_, subjects)
+                basis |= await self._rights.may_replace(principal, object_, there.values())
                 made += (self._added(caller, subject, object_, wanted, there.get(subject)) for subject in subjects)
                 basis |= {
                     self._grouping.policy.of(subject, object_): there[subject].revision if subject in there else 0

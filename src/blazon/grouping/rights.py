@@ -4,6 +4,7 @@ Each question answers with what it rests on: the revisions of the users, groups 
 decision to name. What a caller may not know of is NotFound; what it may see but not change is Forbidden.
 """
 
+from collections.abc import Collection
 from typing import Protocol
 
 from blazon.caller import Caller
@@ -40,6 +41,7 @@ class GroupRights:
         self.asking = asking
         self._grouping = grouping
         self._store = store
+        self._not_yours = f"only who made a policy, the owner of its {grouping.noun}, or an admin may change it"
 
     async def group(self, caller: Caller, identifier: str, action: Action) -> tuple[Group, Basis]:
         """A group the caller may do `action` to: as admin, as owner, or by a policy on it."""
@@ -77,7 +79,19 @@ class GroupRights:
         mine = await self._store.policy(principal.id, object_)
         if policy is None or mine is None or (mine != policy and Action.G_LIST not in mine.actions):
             raise NotFound("there is no such policy")
-        raise Forbidden(f"only who made a policy, the owner of its {self._grouping.noun}, or an admin may change it")
+        raise Forbidden(self._not_yours)
+
+    async def may_replace(self, principal: Principal, object_: str, policies: Collection[Policy]) -> Basis:
+        """That it may change these policies of one group, as `policy` would answer for each of them. Raises Forbidden.
+
+        For whoever may give in the group, and so learns anyway whether there is a policy.
+        """
+        if principal.admin or all(policy.owner == principal.id for policy in policies):
+            return {}
+        group = await self._store.group(object_)
+        if group is None or group.owner != principal.id:
+            raise Forbidden(self._not_yours)
+        return {self._grouping.group.of(group.id): group.revision}
 
     async def may_give(self, caller: Caller, object_: str, wanted: tuple[Action, ...]) -> tuple[Principal, Basis]:
         """An admin and the group's owner may give any action; who holds `g_add` may give what it has itself."""

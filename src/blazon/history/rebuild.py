@@ -7,7 +7,7 @@ from itertools import zip_longest
 from typing import Any, Final, NamedTuple
 
 from blazon.log import Apply, Catalogue, Reader
-from blazon.log.batch import Plan
+from blazon.log.batch import Plan, take_head
 from blazon.room import Room, Table
 from blazon.storage import Database, MigrationSet, Reads, Row, Transaction, create_tables
 
@@ -15,6 +15,9 @@ __all__ = ["Difference", "Folded", "compare", "fold", "rebuild", "verify_tables"
 
 _PAGE: Final = 5000
 _ROWS: Final = 2000
+
+_SECRET: Final = frozenset({"secret", "key", "key_hash"})
+"""Columns whose values are not shown, sealed and hashed as they are."""
 
 Progress = Callable[[int, int], None]
 """Told how many of how many positions are done."""
@@ -48,7 +51,7 @@ class Difference(NamedTuple):
             for column, live, rebuilt in zip(self.columns, self.live, self.rebuilt, strict=True)
             if live != rebuilt
         )
-        shown = "" if column == "secret" else f": live {live!r}, from the log {rebuilt!r}"
+        shown = "" if column in _SECRET else f": live {live!r}, from the log {rebuilt!r}"
         return f"{where}: {column} differs{shown}"
 
 
@@ -95,9 +98,13 @@ async def verify_tables(
 
 
 async def rebuild(database: Database, rooms: Sequence[Room], progress: Progress | None = None) -> Folded:
-    """Makes every table anew from the log, in one transaction: others see the old tables until it commits."""
+    """Makes every table anew from the log, in one transaction: others see the old tables until it commits.
+
+    It keeps the head meanwhile, as every writer does: what another process recorded after it was read would be in the
+    log and in no table. So operations wait until the tables are made.
+    """
     async with database.transaction() as tx:
-        head = await Reader(tx).head()
+        head = await take_head(tx, database.dialect)
         for table in (table for room in rooms for table in room.tables):
             await tx.script(f"DROP TABLE {table.name}")
         indexes = await create_tables(tx, _sets(rooms))

@@ -27,6 +27,9 @@ _PATIENCE = 5.0
 
 _TRIES_AGAINST_A_CONSTRAINT = 3
 _CATCH_UP = 1000
+_READ = 5.0
+"""Records of others read at once, and seconds that may take."""
+
 
 Decide = Callable[[], Awaitable[Decision]]
 
@@ -116,11 +119,21 @@ class Log:
 
         With a database of one process there is nothing to hear and it only waits.
         """
-        async for _ in self.database.signals(CHANNEL):
-            with contextlib.suppress(StorageUnavailable):  # `signals` waits until it is back, and signals again
-                while records := await self.reader.after(self._listeners.position, _CATCH_UP):
-                    self._listeners.others(records)
-                    self.pulse.beat(self._listeners.position)
+        async with contextlib.aclosing(self.database.signals(CHANNEL)) as signals:
+            async for _ in signals:
+                # What fails now is tried again with the next signal, which comes within a second.
+                with contextlib.suppress(StorageUnavailable, TimeoutError):
+                    await self._catch_up()
+
+    async def _catch_up(self) -> None:
+        while True:
+            # The connection may have been dropped without a word: another one is tried soon.
+            async with asyncio.timeout(_READ):
+                records = await self.reader.after(self._listeners.position, _CATCH_UP)
+            if not records:
+                return
+            self._listeners.others(records)
+            self.pulse.beat(self._listeners.position)
 
 
 def _operation(caller: Caller, decision: Decision) -> Operation:

@@ -81,8 +81,8 @@ class Channel:
         self._check()
 
     def close(self) -> None:
-        """Closes the connection. Does not wait for it."""
-        if self._connection.is_open:
+        """Closes the connection, also one that is being made. Does not wait for it."""
+        if not (self._connection.is_closing or self._connection.is_closed):
             self._connection.close()
 
     def _check(self) -> None:
@@ -172,3 +172,7 @@ async def connect(url: str, exchange: str) -> Channel:
     except TimeoutError:
         channel.close()
         raise SinkLost("RabbitMQ did not answer in time") from None
+    except BaseException:
+        # A channel that was refused, over an exchange of another kind say, leaves its connection open.
+        channel.close()
+        raise

@@ -42,6 +42,7 @@ class RabbitRelay:
 
     def __init__(self, log: Log, settings: AmqpSettings, metrics: RelayMetrics) -> None:
         self.position = 0
+        self.leading = False
         self._log = log
         self._settings = settings
         self._events = metrics.events.labels(self.name)

@@ -2,7 +2,8 @@
 
 The id of an entry is made of the event's time and its sequence number, so the last id of a stream says which event it
 got last, and Redis refuses an event it has. A batch is one MULTI/EXEC: either all of it is in, or, when Redis is full
-or read-only, none; an event never gets in before one that failed.
+or read-only, none; an event never gets in before one that failed. A stream that is known to be there is only added to,
+never made (NOMKSTREAM): of one that was deleted nothing is written to its successor before what it had.
 
 Two hints are kept in the log's database, saved now and then: how far all streams were served, and the last event of
 each stream by then. They spare a scan of the whole log for a stream that is seldom written, and show that a stream has
@@ -12,7 +13,7 @@ lost entries: one that is behind its hint is filled again from what it has left.
 import asyncio
 import math
 from collections.abc import Sequence
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, NoReturn
 
 import hiredis
 import structlog
@@ -67,6 +68,7 @@ class RedisRelay:
 
     def __init__(self, log: Log, url: str, settings: RedisSettings, metrics: RelayMetrics) -> None:
         self.position = 0
+        self.leading = False
         self._log = log
         self._url = url
         self._refill = settings.refill
@@ -76,6 +78,8 @@ class RedisRelay:
         self._connected = metrics.connected.labels(self.name)
         self._sent: dict[str, int] = {}
         """By service: the last event its stream has."""
+        self._there: set[str] = set()
+        """Services whose stream is there, or is made by a command that was packed."""
         self._saved = (0, 0.0)
         self._checked = 0.0
 
@@ -103,9 +107,13 @@ class RedisRelay:
         head = (await self._log.reader.head()).sequence
         served = hints.get(_CURSOR, 0)
         begin = served
+        self._there.clear()
         for service, stream in self._streams.items():
             hint = hints.get(f"{_CURSOR}.{service}", 0)
-            last = await self._last_of_ours(connection, service, hint)
+            identifier = await connection.last_id(stream)
+            if identifier is not None:
+                self._there.add(service)
+            last = await self._last_of_ours(identifier or "0-0", service, hint)
             if last < hint:
                 oldest = max(last, head - self._refill if self._refill else 0)
                 _log.warning("a stream lost entries; filling it again", stream=stream, has=last, begin=oldest)
@@ -114,13 +122,12 @@ class RedisRelay:
         self.position = begin
         self._checked = asyncio.get_running_loop().time()
 
-    async def _last_of_ours(self, connection: "_Connection", service: str, hint: int) -> int:
+    async def _last_of_ours(self, last: str, service: str, hint: int) -> int:
         """The sequence number of the last event of this log in a stream; 0 when its last entry is not of this log.
 
         That may be an entry of an older platform, or of this log before it was restored from an older copy. Then every
         event is offered, and Redis refuses those it has.
         """
-        last = await connection.last_id(self._streams[service])
         sequence = sequence_of(last)
         if sequence == 0:
             return 0
@@ -157,7 +164,9 @@ class RedisRelay:
         return _Batch(records, missing, [self._command(record) for record in missing])
 
     def _command(self, record: Record) -> bytes:
-        parts = ["XADD", self._streams[record.service], *self._trim, stream_id(record)]
+        known = ("NOMKSTREAM",) if record.service in self._there else ()
+        self._there.add(record.service)
+        parts = ["XADD", self._streams[record.service], *known, *self._trim, stream_id(record)]
         for field in flat_map(record, self._log.catalogue.of(record)).items():
             parts += field
         return _pack(tuple(parts))
@@ -170,6 +179,8 @@ class RedisRelay:
                 if _REFUSED not in str(reply):
                     raise SinkLost(f"Redis refuses an event: {reply}")
                 await self._check_refused(connection, record)
+            elif reply is None:
+                await self._lost(record.service)
             self._sent[record.service] = record.sequence
         self._events.inc(len(records))
 
@@ -185,10 +196,14 @@ class RedisRelay:
     async def _check(self, connection: "_Connection") -> None:
         """Sees whether a stream lost entries while the connection stayed, after FLUSHALL or DEL."""
         for service, stream in self._streams.items():
-            if sequence_of(await connection.last_id(stream)) < self._sent[service]:
-                await self._save(0.0)
-                raise SinkLost(f"the stream {stream} has lost entries")
+            if sequence_of(await connection.last_id(stream) or "0-0") < self._sent[service]:
+                await self._lost(service)
         self._checked = asyncio.get_running_loop().time()
+
+    async def _lost(self, service: str) -> NoReturn:
+        """Saves what the streams had, so that it is seen what one of them lacks, and begins again."""
+        await self._save(0.0)
+        raise SinkLost(f"the stream {self._streams[service]} has lost entries")
 
     async def _save(self, now: float) -> None:
         moved = self._log.clock.now()
@@ -217,15 +232,15 @@ class _Connection:
         async with asyncio.timeout(_ANSWER):
             return await self._connection.read_response()
 
-    async def last_id(self, stream: str) -> str:
-        """The id of the last entry a stream ever got; `0-0` when it got none."""
+    async def last_id(self, stream: str) -> str | None:
+        """The id of the last entry a stream ever got, `0-0` when it got none; None when there is no stream."""
         from redis.exceptions import ResponseError
 
         try:
             described = await self._call("XINFO", "STREAM", stream)
         except ResponseError as error:
             if "no such key" in str(error):
-                return "0-0"
+                return None
             raise
         pairs = dict(zip(described[::2], described[1::2], strict=True))
         last: bytes = pairs[b"last-generated-id"]

@@ -149,7 +149,7 @@ class UserSettings(Struct, frozen=True, forbid_unknown_fields=True):
     reset_origins: Annotated[
         tuple[str, ...],
         _says(
-            "Origins, such as https://ui.example.com, a reset mail may link to; empty allows any.",
+            "Origins, such as https://ui.example.com, a reset mail may link to; empty is http.public_url's, or any.",
             "a list of origins without a path, such as https://ui.example.com",
         ),
     ] = ()

@@ -1,6 +1,6 @@
 """What a database can do for Blazon. Two drivers do it: `sqlite` and `postgres`."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Any, Final, NamedTuple, Protocol
 
@@ -125,8 +125,11 @@ class Database(Reads, Protocol):
         """Waits until this process is the one that may do `name`, and is it until the block ends."""
         ...
 
-    def signals(self, channel: str) -> AsyncIterator[None]:
-        """Yields whenever another process called `signal` on the channel; never ends."""
+    def signals(self, channel: str) -> AsyncGenerator[None, None]:
+        """Yields when another process called `signal` on the channel, and now and then without; never ends.
+
+        A signal may be lost on its way, so whoever waits must look each time. To be closed by who waits.
+        """
         ...
 
     async def close(self) -> None:

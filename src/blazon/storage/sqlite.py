@@ -12,7 +12,7 @@ import fcntl
 import json
 import tempfile
 import threading
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
@@ -298,7 +298,7 @@ class SqliteDatabase(_Reader):
     async def leader(self, name: str) -> AsyncIterator[Lease]:
         yield _Sole()
 
-    async def signals(self, channel: str) -> AsyncIterator[None]:
+    async def signals(self, channel: str) -> AsyncGenerator[None, None]:
         await asyncio.Event().wait()
         yield
 

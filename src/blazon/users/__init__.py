@@ -9,9 +9,11 @@ from blazon.room import Room, Table
 from blazon.storage import MigrationSet
 from blazon.users.apply import APPLIERS
 from blazon.users.events import TYPES
+from blazon.users.first_admin import ADMIN_PASSWORD_FILE
 from blazon.users.models import GROUP, POLICY, USER
 from blazon.users.people import People
-from blazon.users.setup import ADMIN_PASSWORD_FILE, build
+from blazon.users.setup import build
+from blazon.users.waiting import WAITING
 
 __all__ = ["ADMIN_PASSWORD_FILE", "People", "room"]
 
@@ -19,7 +21,7 @@ room = Room(
     name="users",
     migrations=MigrationSet("users", "blazon.users"),
     tables=(Table("users", ("id",)), Table("groups", ("id",)), Table("user_policies", ("subject", "object"))),
-    kinds=(USER, GROUP, POLICY),
+    kinds=(USER, GROUP, POLICY, WAITING),
     types=TYPES,
     appliers=APPLIERS,
     build=build,

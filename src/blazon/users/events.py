@@ -82,11 +82,16 @@ class UserSeen(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SignedIn(msgspec.Struct, frozen=True):
-    """Tokens were issued to a user. They are made of the record: of its id, its time and this."""
+    """Tokens were issued to a user. They are made of the record: of its id and this.
+
+    `issued_at` is the time when it was decided. The record's own time never goes back, also when the clock was ahead
+    once and is right again; a token that began then would live for as long again. Records of an older Blazon lack it.
+    """
 
     user: str
     identity: str
     epoch: int
+    issued_at: int = 0
 
 
 class ResetAsked(msgspec.Struct, frozen=True):
@@ -97,6 +102,7 @@ class ResetAsked(msgspec.Struct, frozen=True):
     email: str
     host: str
     epoch: int
+    issued_at: int = 0
 
 
 class ResetSent(msgspec.Struct, frozen=True):

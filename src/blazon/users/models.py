@@ -20,8 +20,8 @@ POLICY: Final = SubjectKind("user-policy", "user_policies", ("subject", "object"
 class User(msgspec.Struct, frozen=True, kw_only=True):
     """A person or a program that signs in.
 
-    `secret` is the sealed password hash. `epoch` counts the changes of the secret: tokens of an earlier epoch are
-    over, but for those of the sign-in `kept`, which made the change.
+    `secret` is the sealed password hash. `epoch` counts what ended its sign-ins, a change of the secret or being
+    disabled: tokens of an earlier epoch are over, but for those of the sign-in `kept`, which changed the secret.
     """
 
     id: str

@@ -36,7 +36,7 @@ class People:
     def identify(self, caller: Caller) -> None:
         """Notes that another service found out whose token it holds, once a minute for each sign-in (decision A18)."""
         now = self._log.clock.now()
-        if now - self._identified.get(caller.session, 0) < _IDENTIFIED_EVERY:
+        if 0 <= now - self._identified.get(caller.session, 0) < _IDENTIFIED_EVERY:
             return
         if len(self._identified) >= _IDENTIFIED_REMEMBERED:
             self._identified.clear()

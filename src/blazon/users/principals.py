@@ -42,7 +42,9 @@ class Principals:
         if principal is None or not principal.enabled:
             raise Unauthenticated("the user of this token is unknown or disabled")
         if principal.epoch != epoch and principal.kept != session:
-            raise Unauthenticated("the password was changed after this token was issued; sign in again")
+            raise Unauthenticated(
+                "the password was changed, or the user disabled, after this token was issued; sign in again"
+            )
         return principal
 
     def hear(self, records: Sequence[Record]) -> None:

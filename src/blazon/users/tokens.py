@@ -35,9 +35,13 @@ class Lifetimes(msgspec.Struct, frozen=True):
 
 
 class Claims(msgspec.Struct, frozen=True):
-    """What a token says. `expires_at` is Unix seconds."""
+    """What a token says. `identity` is what the user signed in with, or where the mail went, when the token was made.
+
+    `expires_at` is Unix seconds.
+    """
 
     user: str
+    identity: str
     session: str
     epoch: int
     kind: str
@@ -64,17 +68,17 @@ class Tokens:
     def pair(self, record: Record, signed: SignedIn) -> TokenPair:
         """The tokens of a recorded sign-in."""
         return TokenPair(
-            self._make("access", record, signed.user, signed.epoch, self._lifetimes.access, signed.identity),
-            self._make("refresh", record, signed.user, signed.epoch, self._lifetimes.refresh, signed.identity),
+            self._make("access", record, signed, self._lifetimes.access, signed.identity),
+            self._make("refresh", record, signed, self._lifetimes.refresh, signed.identity),
         )
 
     def reset(self, record: Record, asked: ResetAsked) -> str:
         """The token of a recorded request for a new password. It is good for nothing else."""
-        return self._make("reset", record, asked.user, asked.epoch, self._lifetimes.reset, asked.email)
+        return self._make("reset", record, asked, self._lifetimes.reset, asked.email)
 
-    def reset_is_over(self, record: Record) -> bool:
+    def reset_is_over(self, record: Record, asked: ResetAsked) -> bool:
         """Whether the reset token of a record has expired."""
-        return self._clock.now() >= record.time + self._lifetimes.reset * NANOSECONDS
+        return self._clock.now() >= _issued(record, asked) + self._lifetimes.reset * NANOSECONDS
 
     def read(self, token: str, kind: str) -> Claims:
         """What a token says. Raises Unauthenticated when it is not ours, not of this kind, or expired."""
@@ -91,17 +95,17 @@ class Tokens:
             raise Unauthenticated(f"the {kind} token has expired; sign in again")
         return claims
 
-    def _make(self, kind: str, record: Record, user: str, epoch: int, lifetime: int, identity: str) -> str:
-        issued = record.time // NANOSECONDS
+    def _make(self, kind: str, record: Record, data: SignedIn | ResetAsked, lifetime: int, identity: str) -> str:
+        issued = _issued(record, data) // NANOSECONDS
         claims = {
             "iss": _ISSUER,
-            "sub": user,
+            "sub": data.user,
             "identity": identity,
             "type": kind,
             "iat": issued,
             "exp": issued + lifetime,
             "jti": record.id,
-            "epoch": epoch,
+            "epoch": data.epoch,
         }
         return jwt.encode({"alg": _ALGORITHM}, claims, self._key, algorithms=[_ALGORITHM])
 
@@ -112,9 +116,13 @@ class Tokens:
             said = jwt.decode(token, self._key, algorithms=[_ALGORITHM]).claims
             if said["iss"] != _ISSUER:
                 raise ValueError
-            return Claims(said["sub"], said["jti"], said["epoch"], said["type"], said["exp"])
+            return Claims(said["sub"], said["identity"], said["jti"], said["epoch"], said["type"], said["exp"])
         except (JoseError, KeyError, ValueError):
             raise Unauthenticated("the token is not one of ours, or was changed") from None
+
+
+def _issued(record: Record, data: SignedIn | ResetAsked) -> int:
+    return data.issued_at or record.time
 
 
 def _article(kind: str) -> str:

@@ -81,12 +81,14 @@ class Dispatcher:
         metrics: HttpMetrics,
         limits: Limits,
         *,
+        once_secret: bytes,
         trusted_proxies: frozenset[str] = frozenset(),
         log_requests: bool = False,
     ) -> None:
         self._root = _Node()
         self._authenticator = authenticator
         self._limits = limits
+        self._once_secret = once_secret
         self._deadlines = Deadlines(limits.request_seconds)
         self._bodies = Deadlines(limits.body_seconds)
         self._trusted_proxies = trusted_proxies
@@ -193,7 +195,7 @@ class Dispatcher:
         client = scope.get("client")
         once = None
         if route.method == "POST":
-            once = reading.idempotency_key(headers, caller.id, route.method, scope["path"], raw)
+            once = reading.idempotency_key(headers, caller.id, route.method, scope["path"], raw, self._once_secret)
         caller = msgspec.structs.replace(
             caller,
             traceparent=traceparent,

@@ -19,7 +19,6 @@ from blazon.errors import (
     UnsupportedMedia,
 )
 from blazon.web.failures import STATUS, Failure
-from blazon.web.reading import texts_of
 from blazon.web.route import AnyRoute, Auth
 
 __all__ = ["document"]
@@ -85,13 +84,10 @@ def _path_parameters(route: AnyRoute) -> list[dict[str, Any]]:
 def _query_parameters(route: AnyRoute) -> list[dict[str, Any]]:
     _, components = msgspec.json.schema_components((route.query,), ref_template="#/$defs/{name}")
     shape = components[route.query.__name__]
-    texts = texts_of(route.query)  # type: ignore[arg-type]
     found = []
     for name, declared in shape.get("properties", {}).items():
         schema = _inlined(declared, components)
         description = schema.pop("description", "")
-        if "enum" in schema and name in texts:  # a text that is given and empty asks for nothing
-            schema = {**schema, "enum": [*schema["enum"], ""]}
         if "enum" in schema:  # a word that is given and empty asks for nothing
             schema["enum"] = ["", *schema["enum"]]
         found.append({"name": name, "in": "query", "description": description, "schema": schema})

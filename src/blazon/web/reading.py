@@ -1,6 +1,6 @@
 """Reading a request: headers, parameters, body. Everything here raises a RequestError that says what is wrong."""
 
-import hashlib
+import hmac
 import re
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from functools import lru_cache
@@ -25,7 +25,6 @@ __all__ = [
     "expected_revisions",
     "idempotency_key",
     "query_of",
-    "texts_of",
     "trace_of",
     "wants_problem",
 ]
@@ -165,7 +164,7 @@ def query_of(raw: bytes, shape: type[Q]) -> Q:
     if any("\0" in value for value in values.values()):
         raise Malformed("invalid query parameters: U+0000 is not a character that can be asked for")
     # A text that is given and empty asks for nothing; a number that is empty is a mistake.
-    texts = texts_of(shape)  # type: ignore[arg-type]
+    texts = _texts(shape)  # type: ignore[arg-type]
     values = {name: value for name, value in values.items() if value or name not in texts}
     try:
         found = msgspec.convert(values, shape, strict=False)
@@ -178,7 +177,7 @@ def query_of(raw: bytes, shape: type[Q]) -> Q:
 
 
 @lru_cache(maxsize=256)
-def texts_of(shape: Any) -> frozenset[str]:
+def _texts(shape: Any) -> frozenset[str]:
     """The names of the parameters that are text or a word of a list."""
     found = set()
     described = msgspec.inspect.type_info(shape)
@@ -195,15 +194,19 @@ def _bare(kind: msgspec.inspect.Type) -> msgspec.inspect.Type:
     return kind.type if isinstance(kind, msgspec.inspect.Metadata) else kind
 
 
-def idempotency_key(headers: Headers, scope: str, method: str, path: str, body: bytes) -> Once | None:
-    """What the Idempotency-Key header says; bare or quoted. Raises Malformed."""
+def idempotency_key(headers: Headers, scope: str, method: str, path: str, body: bytes, secret: bytes) -> Once | None:
+    """What the Idempotency-Key header says; bare or quoted. Raises Malformed.
+
+    A body may hold a password, and what is kept of it must not let anybody try passwords: its hash is keyed with
+    `secret`.
+    """
     value = headers.one(b"idempotency-key")
     if value is None:
         return None
     match = _IDEMPOTENCY_KEY.fullmatch(value)
     if match is None:
         raise Malformed("the header Idempotency-Key must be 1 to 255 visible ASCII characters; a UUID is a good one")
-    digest = hashlib.sha256(b"%b %b\n%b" % (method.encode(), path.encode(), body)).hexdigest()
+    digest = hmac.digest(secret, b"%b %b\n%b" % (method.encode(), path.encode(), body), "sha256").hex()
     # Those who do not sign in share no scope but with themselves: the same body is the same caller.
     return Once(scope or f"anonymous:{digest}", match["quoted"] or match["bare"], digest)
 

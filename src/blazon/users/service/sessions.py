@@ -1,20 +1,16 @@
 """Signing in: tokens, and new passwords by mail."""
 
 import re
-from collections.abc import Sequence
 from urllib.parse import urlsplit
-
-import structlog
 
 from blazon.caller import Caller
 from blazon.errors import Malformed, NotFound, RuleBroken, Unauthenticated
 from blazon.grouping import Status, rules
-from blazon.log import Decision, Event, Log, Record
+from blazon.log import Decision, Log
 from blazon.storage import Sealer
 from blazon.users import events
 from blazon.users.attempts import Attempts
-from blazon.users.events import ResetAsked, ResetSent, SignedIn, state_of_user
-from blazon.users.mail import Mailer, MailRefused, reset_link, reset_mail
+from blazon.users.events import ResetAsked, SignedIn, state_of_user
 from blazon.users.models import USER, User
 from blazon.users.passwords import Passwords
 from blazon.users.principals import Principals
@@ -23,13 +19,13 @@ from blazon.users.service.users import secret_context
 from blazon.users.store import Store
 from blazon.users.tokens import TokenPair, Tokens
 
-__all__ = ["ResetMail", "Sessions", "origin_of"]
-
-_log = structlog.get_logger("blazon.users")
+__all__ = ["Sessions", "origin_of"]
 
 _WRONG = "invalid user id or secret"
 _HOST = re.compile(r"[a-z0-9_.:-]{1,253}")
 """A host's name or address as it may stand in a link."""
+
+_PORTS = {"http": 80, "https": 443}
 
 
 class Sessions:
@@ -72,19 +68,17 @@ class Sessions:
         rules.check_identity(identity)
         if not secret:
             raise Malformed("secret is missing")
-        self._attempts.check(identity, caller.address)
 
         async def decide() -> Decision:
-            user = await self._store.user_by_identity(identity)
-            if not await self._knows(user, secret) or user is None:
-                self._attempts.failed(identity, caller.address)
-                raise Unauthenticated(_WRONG)
-            signed = SignedIn(user.id, identity, user.epoch)
+            async with self._attempts.attempt(identity, caller.address):
+                user = await self._store.user_by_identity(identity)
+                if not await self._knows(user, secret) or user is None:
+                    raise Unauthenticated(_WRONG)
+            signed = SignedIn(user.id, identity, user.epoch, self._log.clock.now())
             event = events.USER_ISSUE_TOKEN.event(f"sign-in:{user.id}", signed)
             return Decision((event,), {USER.of(user.id): user.revision})
 
         (record,) = await self._log.commit(caller, decide)
-        self._attempts.succeeded(identity, caller.address)
         return self._tokens.pair(record, events.USER_ISSUE_TOKEN.read(record))
 
     async def _knows(self, user: User | None, secret: str) -> bool:
@@ -98,7 +92,7 @@ class Sessions:
 
         async def decide() -> Decision:
             principal = await self._principals.standing(caller.id, caller.session, caller.epoch)
-            signed = SignedIn(principal.id, principal.identity, principal.epoch)
+            signed = SignedIn(principal.id, principal.identity, principal.epoch, self._log.clock.now())
             event = events.USER_REFRESH_TOKEN.event(f"sign-in:{principal.id}", signed)
             return Decision((event,), {USER.of(principal.id): principal.revision})
 
@@ -111,14 +105,13 @@ class Sessions:
         host = origin_of(referer)
         if self._reset_origins and host not in self._reset_origins:
             raise RuleBroken(f"{host} is not among users.reset_origins, the pages a reset mail may link to")
-        self._requests.check(email, caller.address)
-        self._requests.failed(email, caller.address)  # each one counts: it sends mail to somebody
+        self._requests.count(email, caller.address)  # each one counts: it sends mail to somebody
 
         async def decide() -> Decision:
             user = await self._store.user_by_identity(email)
             if user is None or user.status is not Status.ENABLED:
                 raise NotFound("there is no user with this e-mail address")
-            asked = ResetAsked(user.id, user.name, email, host, user.epoch)
+            asked = ResetAsked(user.id, user.name, email, host, user.epoch, self._log.clock.now())
             event = events.USER_GENERATE_RESET_TOKEN.event(f"password-reset:{user.id}", asked)
             return Decision((event,), {USER.of(user.id): user.revision})
 
@@ -141,6 +134,8 @@ class Sessions:
             user = await self._store.user(claims.user)
             if user is None or user.status is not Status.ENABLED or user.epoch != claims.epoch:
                 raise Unauthenticated("this link was used, or the password was changed since; ask for a new mail")
+            if user.identity != claims.identity:  # the mail went to where the user is not any more
+                raise Unauthenticated("the user has another e-mail address since; ask for a new mail")
             if not hashed:
                 sealed = (await self._passwords.hash(password)).encode()
                 hashed = self._sealer.seal(sealed, secret_context(user.id))
@@ -152,47 +147,17 @@ class Sessions:
         await self._log.commit(named, decide)
 
 
-class ResetMail:
-    """A follower of the log: mails the link for each `user.generate_reset_token`, and records that it did."""
-
-    name = "password-reset-mail"
-    types = frozenset({("users", "user.generate_reset_token")})
-
-    def __init__(self, tokens: Tokens, mailer: Mailer, sender: str, path: str, minutes: int) -> None:
-        self._tokens = tokens
-        self._mailer = mailer
-        self._sender = sender
-        self._path = path
-        self._minutes = minutes
-
-    async def handle(self, record: Record) -> Sequence[Event]:
-        """Sends one mail. Raises Unavailable while the mail server is away."""
-        if self._tokens.reset_is_over(record):
-            _log.warning("reset mail given up: its link has expired", request=record.id)
-            return ()
-        asked = events.USER_GENERATE_RESET_TOKEN.read(record)
-        link = reset_link(asked.host, self._path, self._tokens.reset(record, asked))
-        try:
-            mail = reset_mail(self._sender, asked.email, asked.name, link, self._minutes)
-            await self._mailer.send(mail)
-        except (MailRefused, ValueError) as error:
-            _log.warning("reset mail refused", request=record.id, reason=str(error))
-            return ()
-        sent = ResetSent(asked.user, asked.name, asked.email, asked.host)
-        return (events.USER_SEND_PASSWORD_RESET.event(record.subject, sent),)
-
-
 def origin_of(referer: str) -> str:
     """The origin (RFC 6454 §6.2) of the page a request came from: `http://localhost:3000`. Raises Malformed."""
     if not referer:
         raise Malformed("missing host: send the header Referer with the page the mail shall link to")
     try:
         parts = urlsplit(referer)
-        port = f":{parts.port}" if parts.port else ""
+        name = (parts.hostname or "").encode("idna").decode()
+        port = f":{parts.port}" if parts.port and parts.port != _PORTS.get(parts.scheme) else ""
     except ValueError:
         raise Malformed("the header Referer is not a URL") from None
-    if parts.scheme not in ("http", "https") or not _HOST.fullmatch(parts.hostname or ""):
+    if parts.scheme not in ("http", "https") or not _HOST.fullmatch(name):
         raise Malformed("the header Referer must begin with http:// or https:// and name a host")
-    assert parts.hostname is not None
-    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+    host = f"[{name}]" if ":" in name else name
     return f"{parts.scheme}://{host}{port}"

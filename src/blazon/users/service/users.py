@@ -252,10 +252,9 @@ class Users:
             user, _ = await self._rights.user(caller, principal.id, Action.C_UPDATE)
             expect(caller, user.revision)
             current = self._sealer.unseal(user.secret, secret_context(user.id)).decode()
-            self._attempts.check(user.identity, caller.address)
-            if not await self._passwords.matches(old, current):
-                self._attempts.failed(user.identity, caller.address)
-                raise Unauthenticated("old_secret is not the current password")
+            async with self._attempts.attempt(user.identity, caller.address):
+                if not await self._passwords.matches(old, current):
+                    raise Unauthenticated("old_secret is not the current password")
             hashed = hashed or await self._sealed_hash(user.id, new)
             changed = state_of_user(user, secret=hashed, epoch=user.epoch + 1, kept=caller.session)
             return Decision((events.USER_UPDATE_SECRET.event(USER.of(user.id), changed),), basis)
@@ -263,7 +262,7 @@ class Users:
         return _only_user(await self._log.commit(caller, decide), events.USER_UPDATE_SECRET)
 
     async def set_status(self, caller: Caller, identifier: str, status: Status) -> User:
-        """Enables or disables. Disabling the last enabled admin is refused: nobody could undo it."""
+        """Enables, or disables, which ends every sign-in. The last enabled admin is not: nobody could undo it."""
 
         async def decide() -> Decision:
             user, basis = await self._rights.user(caller, identifier, Action.C_DELETE)
@@ -275,7 +274,9 @@ class Users:
                 if other is None:
                     raise RuleBroken("this is the last enabled admin; make another one first")
                 basis[USER.of(other[0])] = other[1]
-            changed = state_of_user(user, status=status)
+            # Who is enabled again signs in again: a token that was stolen does not come back to life.
+            ended = {"epoch": user.epoch + 1, "kept": ""} if status is Status.DISABLED else {}
+            changed = state_of_user(user, status=status, **ended)
             return Decision((events.USER_REMOVE.event(USER.of(user.id), changed),), basis)
 
         return _only_user(await self._log.commit(caller, decide), events.USER_REMOVE)
@@ -310,10 +311,11 @@ class Users:
         where.add("u.id IN (SELECT subject FROM user_policies WHERE object = ?)", found.id)
         if not principal.admin and not sees_all:
             where.add("u.id <> ?", principal.id)
-        if principal.admin and wanted.owner:
-            where.add("u.owner = ?", wanted.owner)
+        owner = wanted.owner if principal.admin else None
+        if owner:
+            where.add("u.owner = ?", owner)
         total, users = await self._store.users(where, wanted.offset, wanted.limit)
-        filters = filters_of(wanted, identity=wanted.identity, tag=wanted.tag, group_id=found.id)
+        filters = filters_of(wanted, identity=wanted.identity, tag=wanted.tag, owner_id=owner, group_id=found.id)
         seen = Listed(total=total, offset=wanted.offset, limit=wanted.limit, filters=filters)
         self._log.observe(caller, events.USER_LIST_BY_GROUP.event(GROUP.of(found.id), seen))
         return total, users

@@ -1,0 +1,142 @@
+"""What only PostgreSQL does, or does to us."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import asyncpg
+import pytest
+
+from blazon.errors import RuleBroken, StartError
+from blazon.storage import postgres as driver
+from blazon.storage.postgres import PostgresDatabase
+from tests.servers import PostgresServer
+from tests.servers.proxy import Proxy
+
+
+@pytest.fixture
+async def database(postgres: PostgresServer) -> AsyncIterator[PostgresDatabase]:
+    opened = await PostgresDatabase.open(postgres.new_database())
+    yield opened
+    await opened.close()
+
+
+@pytest.mark.parametrize("encoding", ["LATIN1", "SQL_ASCII"])
+async def test_a_database_that_cannot_hold_every_text_is_refused(postgres: PostgresServer, encoding: str) -> None:
+    url = postgres.new_database(encoding)
+    with pytest.raises(StartError, match=f"encoded in {encoding}.*createdb -E UTF8"):
+        await PostgresDatabase.open(url)
+
+
+async def test_a_value_the_database_cannot_take_is_the_callers_to_mend(database: PostgresDatabase) -> None:
+    for sql, value in (
+        ("SELECT CAST(? AS jsonb)", '{"a": "\\u0000"}'),
+        ("SELECT CAST(? AS jsonb)", '{"a": 1e999999}'),
+        ("SELECT CAST(? AS text)", "a\0b"),
+        ("SELECT CAST(? AS bigint)", 2**70),
+    ):
+        with pytest.raises(RuleBroken, match="cannot take a value") as raised:
+            await database.rows(sql, (value,))
+        assert str(value) not in raised.value.reason
+        with pytest.raises(RuleBroken):
+            async with database.transaction() as tx:
+                await tx.run(sql, (value,))
+    assert (await database.rows("SELECT 1"))[0][0] == 1
+
+
+async def test_a_parameter_of_the_wrong_type_is_a_bug(database: PostgresDatabase) -> None:
+    with pytest.raises(asyncpg.DataError):
+        await database.rows("SELECT CAST(? AS bigint)", ("one",))
+
+
+async def _schemas(database: PostgresDatabase) -> set[str]:
+    rows = await database.rows("SELECT nspname FROM pg_namespace WHERE nspname LIKE 'blazon_scratch%'")
+    return {row[0] for row in rows}
+
+
+async def test_a_scratch_database_that_was_left_behind_is_dropped_and_a_live_one_is_not(
+    database: PostgresDatabase,
+) -> None:
+    async with database.transaction() as tx:
+        await tx.script("CREATE SCHEMA blazon_scratch_left; CREATE TABLE blazon_scratch_left.boxes (id TEXT)")
+        await tx.script("CREATE SCHEMA blazon_scratch_behind")
+    async with database.scratch() as first:
+        live = await _schemas(database)
+        assert len(live) == 1
+        async with first.transaction() as tx:
+            await tx.script("CREATE TABLE boxes (id TEXT)")
+        async with database.scratch():
+            assert len(await _schemas(database)) == 2
+            assert await first.rows("SELECT id FROM boxes") == []
+        assert await _schemas(database) == live
+    assert await _schemas(database) == set()
+
+
+async def test_the_server_looks_after_connections(database: PostgresDatabase) -> None:
+    """So that the locks of a machine that is gone are free soon."""
+    assert (await database.rows("SHOW tcp_keepalives_idle"))[0][0] == "15"
+
+
+async def test_a_connection_that_listens_and_is_dropped_without_a_word_is_made_again(
+    postgres: PostgresServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(driver, "_WAKE", 60.0)
+    monkeypatch.setattr(driver, "_PROBE", 0.3)
+    monkeypatch.setattr(driver, "_PROBE_ANSWER", 0.3)
+    url = postgres.new_database()
+    async with Proxy(postgres.port) as proxy:
+        writing = await PostgresDatabase.open(url)
+        hearing = await PostgresDatabase.open(url.replace(str(postgres.port), str(proxy.port)))
+        heard = 0
+
+        async def hear() -> None:
+            nonlocal heard
+            async with contextlib.aclosing(hearing.signals("news")) as signals:
+                async for _ in signals:
+                    heard += 1
+
+        task = asyncio.create_task(hear())
+        try:
+            await _until_listening(proxy, 1)
+            proxy.drop(b"LISTEN")
+            await _until_listening(proxy, 2)
+            await asyncio.sleep(0.2)
+            before = heard
+            async with writing.transaction() as tx:
+                await tx.signal("news")
+            async with asyncio.timeout(5):
+                while heard == before:
+                    await asyncio.sleep(0.01)
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+            await hearing.close()
+            await writing.close()
+
+
+async def test_a_signal_comes_every_second_also_when_nothing_is_heard(database: PostgresDatabase) -> None:
+    async with asyncio.timeout(10), contextlib.aclosing(database.signals("silence")) as signals:
+        for _ in range(4):
+            await anext(signals)
+
+
+async def _until_listening(proxy: Proxy, count: int) -> None:
+    async with asyncio.timeout(20):
+        while proxy.sent(b"LISTEN") < count:
+            await asyncio.sleep(0.01)
+
+
+async def test_a_signal_of_another_process_is_heard_at_once(postgres: PostgresServer, tmp_path: Path) -> None:
+    url = postgres.new_database()
+    one, other = [await PostgresDatabase.open(url) for _ in range(2)]
+    async with contextlib.aclosing(one.signals("news")) as signals:
+        await anext(signals)
+        await anext(signals)  # it listens
+        started = asyncio.get_running_loop().time()
+        async with other.transaction() as tx:
+            await tx.signal("news")
+        await anext(signals)
+        assert asyncio.get_running_loop().time() - started < 0.5
+    await one.close()
+    await other.close()
