@@ -30,6 +30,8 @@ FLOORS = (
     ("relay", "web"),
     ("room",),
     ("users",),
+    ("engines",),
+    ("ca",),
     ("history",),
     ("embedded",),
     ("app",),
