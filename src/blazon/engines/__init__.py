@@ -11,6 +11,8 @@ them with `asyncio.to_thread`, unless `Engine.quick` says that a signature is do
 
 from blazon.engines.engine import Engine, EngineInfo, EngineUnavailable, PrivateKey, PublicKey, StoredKey
 from blazon.engines.keys import KeySpec, KeyType, SupportedKeys, spec_of
+from blazon.engines.kms import KmsEngine
+from blazon.engines.pkcs11 import Pkcs11Engine
 from blazon.engines.raw import MessageType, SignatureAlgorithm, sign_message, verify_message
 from blazon.engines.registry import Engines
 from blazon.engines.software import SoftwareEngine
@@ -22,7 +24,9 @@ __all__ = [
     "Engines",
     "KeySpec",
     "KeyType",
+    "KmsEngine",
     "MessageType",
+    "Pkcs11Engine",
     "PrivateKey",
     "PublicKey",
     "SignatureAlgorithm",

@@ -61,8 +61,9 @@ class StoredKey(msgspec.Struct, frozen=True):
 class EngineInfo(msgspec.Struct, frozen=True):
     """An engine in the list of engines, in the fields and the order of the wire.
 
-    `type` is `GOLANG`-like in Lamassu: here `SOFTWARE`, `PKCS11` or `AWS_KMS`. `security_level` is SL0 (keys in this
-    process) or SL2 (keys leave a module never). `metadata` is text by name.
+    `type` is `GOLANG`, `PKCS11` or `AWS_KMS`; the first is what clients of the wire know an engine in software by,
+    whatever it is written in. `security_level` is SL0 (keys in this process) or SL2 (keys never leave a module).
+    `metadata` is text by name.
     """
 
     type: str

@@ -4,9 +4,9 @@ from enum import StrEnum
 from typing import Final
 
 from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
-from cryptography.hazmat.primitives.hashes import SHA256, SHA384, SHA512, Hash, HashAlgorithm
+from cryptography.hazmat.primitives.hashes import SHA256, SHA384, SHA512, HashAlgorithm
 
 from blazon.engines.engine import PrivateKey, PublicKey
 from blazon.engines.keys import KeyType, spec_of
@@ -59,10 +59,10 @@ def sign_message(key: PrivateKey, algorithm: SignatureAlgorithm, kind: MessageTy
     if not isinstance(key, rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey):
         return key.sign(message)
     hashed = _HASHES[algorithm[-3:]]
-    digest = _digest(hashed, kind, message)
+    taken = _taken(hashed, kind, message)
     if isinstance(key, ec.EllipticCurvePrivateKey):
-        return key.sign(digest, ec.ECDSA(Prehashed(hashed)))
-    return key.sign(digest, _padding(algorithm, hashed), Prehashed(hashed))
+        return key.sign(message, ec.ECDSA(taken))
+    return key.sign(message, _padding(algorithm, hashed), taken)
 
 
 def verify_message(
@@ -75,11 +75,11 @@ def verify_message(
             key.verify(signature, message)
             return True
         hashed = _HASHES[algorithm[-3:]]
-        digest = _digest(hashed, kind, message)
+        taken = _taken(hashed, kind, message)
         if isinstance(key, ec.EllipticCurvePublicKey):
-            key.verify(signature, digest, ec.ECDSA(Prehashed(hashed)))
+            key.verify(signature, message, ec.ECDSA(taken))
         else:
-            key.verify(signature, digest, _padding(algorithm, hashed), Prehashed(hashed))
+            key.verify(signature, message, _padding(algorithm, hashed), taken)
     except InvalidSignature:
         return False
     return True
@@ -87,29 +87,24 @@ def verify_message(
 
 def _check(key: PublicKey, algorithm: SignatureAlgorithm, kind: MessageType) -> None:
     spec = spec_of(key)
-    if algorithm in _WHOLE:
-        fits = _WHOLE[algorithm] == str(spec)
-    else:
-        fits = algorithm.startswith("RSA" if spec.type is KeyType.RSA else "ECDSA") and not isinstance(
-            key, ed25519.Ed25519PublicKey
-        )
+    hashed = {KeyType.RSA: "RSASSA", KeyType.ECDSA: "ECDSA"}.get(spec.type)
+    fits = _WHOLE.get(algorithm) == str(spec) or (hashed is not None and algorithm.startswith(hashed))
     if not fits:
         raise RuleBroken(f"signing algorithm not supported: {algorithm.value} with a key of type {spec}")
     if algorithm in _WHOLE and kind is MessageType.HASH:
         raise RuleBroken(f"signing algorithm not supported: {algorithm.value} signs the message, not its digest")
 
 
-def _digest(hashed: HashAlgorithm, kind: MessageType, message: bytes) -> bytes:
+def _taken(hashed: HashAlgorithm, kind: MessageType, message: bytes) -> HashAlgorithm | Prehashed:
+    """How the message is taken: to be hashed, or as the digest it is."""
     if kind is MessageType.RAW:
-        digest = Hash(hashed)
-        digest.update(message)
-        return digest.finalize()
+        return hashed
     if len(message) != hashed.digest_size:
         raise Malformed(
             "inconsistency between hashed message and signature algorithm: the digest has"
             f" {len(message)} bytes, {hashed.name} has {hashed.digest_size}"
         )
-    return message
+    return Prehashed(hashed)
 
 
 def _padding(algorithm: SignatureAlgorithm, hashed: HashAlgorithm) -> padding.AsymmetricPadding:

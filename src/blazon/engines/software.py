@@ -39,7 +39,7 @@ class SoftwareEngine(Engine):
 
     def info(self) -> EngineInfo:
         return EngineInfo(
-            type="SOFTWARE",
+            type="GOLANG",
             security_level="SL0",
             provider="Blazon",
             name=backend.openssl_version_text(),
