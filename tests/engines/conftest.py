@@ -6,24 +6,6 @@ import pytest
 
 from blazon.engines import Engine
 from tests.engines.support import Bench, KmsBench, Pkcs11Bench, SoftwareBench
-from tests.servers import MotoServer, SoftHsm
-
-
-@pytest.fixture(scope="session")
-def softhsm() -> Iterator[SoftHsm]:
-    """SoftHSM with a token."""
-    tokens = SoftHsm()
-    tokens.add_token("blazon")
-    yield tokens
-    tokens.remove()
-
-
-@pytest.fixture(scope="session")
-def moto() -> Iterator[MotoServer]:
-    """A moto server."""
-    server = MotoServer()
-    yield server
-    server.remove()
 
 
 @pytest.fixture(params=["software", "pkcs11", "kms"])
