@@ -139,6 +139,9 @@ class Blazon:
             log_requests=self._settings.log.requests,
         )
 
+        for binary in (each for part in parts for each in part.binary_routes):
+            dispatcher.add_binary(binary)
+
         async def check() -> None:
             await database.row("SELECT 1")
 
@@ -157,6 +160,8 @@ class Blazon:
         for part in parts:
             for follower in part.followers:
                 self._run(follower.run(), "follower")
+            for work in part.work:
+                self._run(work(), "work of a room")
 
     def _run(self, work: Coroutine[Any, Any, None], name: str) -> None:
         self._tasks.append(asyncio.create_task(work, name=name))

@@ -9,13 +9,15 @@ from blazon.web.json import read as read_json
 from blazon.web.metrics import HttpMetrics
 from blazon.web.openapi import document
 from blazon.web.pages import add_pages
-from blazon.web.route import AnyRoute, Auth, Call, NoBody, NoQuery, Page, Reply, Route
+from blazon.web.route import AnyRoute, Auth, BinaryReply, BinaryRoute, Call, NoBody, NoQuery, Page, Reply, Route
 from blazon.web.server import HttpServer, ServerSettings, listen
 
 __all__ = [
     "AnyRoute",
     "Auth",
     "Authenticator",
+    "BinaryReply",
+    "BinaryRoute",
     "Call",
     "Dispatcher",
     "HttpMetrics",

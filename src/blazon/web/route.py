@@ -11,7 +11,7 @@ from blazon.caller import Caller
 from blazon.errors import RequestError
 from blazon.web.reading import Headers
 
-__all__ = ["Auth", "Call", "NoBody", "NoQuery", "Page", "Reply", "Route"]
+__all__ = ["Auth", "BinaryReply", "BinaryRoute", "Call", "NoBody", "NoQuery", "Page", "Reply", "Route"]
 
 B = TypeVar("B", bound=Struct)
 Q = TypeVar("Q", bound=Struct)
@@ -110,3 +110,24 @@ class Route(Struct, Generic[B, Q], frozen=True, kw_only=True):
 
 
 AnyRoute = Route[Any, Any]
+
+
+class BinaryReply(Struct, frozen=True):
+    """An answer that is not JSON."""
+
+    body: bytes
+    content_type: str
+    headers: tuple[tuple[str, str], ...] = ()
+    status: int = int(HTTPStatus.OK)
+
+
+class BinaryRoute(Struct, frozen=True, kw_only=True):
+    """One method of one path whose bodies are octets of a format of their own; anybody may call it.
+
+    The last part of `path` may be `{name*}`: it stands for the rest of the path, slashes included. `handler` gets the
+    values of the path's parameters in order, percent-decoded, and the body.
+    """
+
+    method: str
+    path: str
+    handler: Callable[[tuple[str, ...], bytes], Awaitable[BinaryReply]]
