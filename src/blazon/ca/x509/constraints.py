@@ -11,7 +11,7 @@ import msgspec
 from cryptography import x509
 from cryptography.x509.oid import NameOID
 
-from blazon.ca.x509.general_names import is_dns_name, uri_host
+from blazon.ca.x509.general_names import is_dns_name, is_mailbox, uri_host
 from blazon.ca.x509.names import Subject, name_of
 from blazon.errors import RuleBroken
 
@@ -61,9 +61,9 @@ def _host(text: str) -> str:
 
 
 def _mailbox(text: str) -> str:
-    local, at, host = text.rpartition("@")
-    _host(host)
-    if at and not (local and local.isascii() and local.isprintable()):
+    if "@" not in text:
+        return _host(text)
+    if not is_mailbox(text):
         raise RuleBroken(f"the name constraint {text[:100]!r} is not a mailbox")
     return text
 

@@ -87,7 +87,9 @@ def parse_duration(text: str) -> int:
         raise Malformed("a duration is numbers with units ns, us, ms, s, m, h, d, w, y, such as 1y2w or 90d")
     total = int(sum((Decimal(number) * _UNITS[unit] for number, unit in parts), Decimal(0)))
     if total > _LONGEST:
-        raise Malformed("a duration is at most 292 years; use a time of 9999-12-31T23:59:59Z for no end")
+        raise Malformed(
+            "a duration is less than 2^63 nanoseconds, 292 years; use a time of 9999-12-31T23:59:59Z for no end"
+        )
     return total
 
 

@@ -11,7 +11,7 @@ from cryptography import x509
 
 from blazon.errors import RuleBroken
 
-__all__ = ["NameType", "checked_names", "is_dns_name", "uri_host"]
+__all__ = ["NameType", "checked_names", "is_dns_name", "is_mailbox", "uri_host"]
 
 _LABEL: Final = re.compile(r"[a-zA-Z0-9_](?:[a-zA-Z0-9_-]{0,61}[a-zA-Z0-9_])?")
 _LOCAL: Final = re.compile(r"[a-zA-Z0-9!#$%&'*+/=?^_`{|}~-]+(?:\.[a-zA-Z0-9!#$%&'*+/=?^_`{|}~-]+)*")
@@ -77,8 +77,7 @@ def _check(name: x509.GeneralName, *, wildcards: bool) -> None:
         case x509.UniformResourceIdentifier(value=value):
             good = _is_uri(value)
         case x509.RFC822Name(value=value):
-            local, _, domain = value.rpartition("@")
-            good = len(local) <= 64 and bool(_LOCAL.fullmatch(local)) and is_dns_name(domain)
+            good = is_mailbox(value)
         case _:
             value, good = type(name).__name__, False
     if not good:
@@ -96,6 +95,12 @@ def is_dns_name(text: str) -> bool:
         and all(_LABEL.fullmatch(label) for label in labels)
         and not (labels[-1].isdigit() and len(labels) > 1)
     )
+
+
+def is_mailbox(text: str) -> bool:
+    """Whether it is a mailbox without quotes (RFC 5321 §4.1.2), its host a DNS name."""
+    local, _, host = text.rpartition("@")
+    return len(local) <= 64 and bool(_LOCAL.fullmatch(local)) and is_dns_name(host)
 
 
 def uri_host(uri: str) -> str:

@@ -193,6 +193,8 @@ def draft_responder(issuer: Issuer, public_key: PublicKey, *, serial: int, now: 
 
 def check_draft(draft: Draft, *, now: int) -> None:
     """What will be signed, against RFC 5280 and the CA that will sign it. Raises RuleBroken."""
+    if draft.issuer is not None:
+        _check_alive(draft.issuer, now)
     check_public_key(draft.public_key)
     # §4.1.2.2: positive, at most 20 octets, and DER spends a bit on the sign.
     if not 0 < draft.serial.bit_length() < MOST_OCTETS * 8 or draft.serial < 0:
@@ -207,17 +209,20 @@ def check_draft(draft: Draft, *, now: int) -> None:
         raise RuleBroken("the certificate needs a subject or an alternative name")  # §4.1.2.6
     if draft.issuer is None:
         return
-    _check_against_issuer(draft, draft.issuer, now)
+    _check_against_issuer(draft, draft.issuer)
     check_names(draft.issuer.constraints, draft.subject, names or ())
     if constraints.ca:
         _check_path_length(constraints.path_length, draft.issuer)
 
 
-def _check_against_issuer(draft: Draft, issuer: Issuer, now: int) -> None:
+def _check_alive(issuer: Issuer, now: int) -> None:
     if not issuer.valid_from <= now <= issuer.valid_to:
         raise RuleBroken(
             f"the CA is valid from {_shown(issuer.valid_from)} to {_shown(issuer.valid_to)}; it cannot issue now"
         )
+
+
+def _check_against_issuer(draft: Draft, issuer: Issuer) -> None:
     if draft.valid_to > issuer.valid_to or draft.valid_from < issuer.valid_from:
         raise RuleBroken(
             f"the certificate would outlive its CA: {_shown(draft.valid_to)} is after {_shown(issuer.valid_to)}"

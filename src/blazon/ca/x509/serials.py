@@ -11,7 +11,8 @@ __all__ = ["MOST_OCTETS", "format_serial", "new_serial", "parse_serial"]
 MOST_OCTETS: Final = 20
 """RFC 5280 §4.1.2.2."""
 
-_SERIAL: Final = re.compile(r"[0-9a-f]{2}(?:([-:])?[0-9a-f]{2}(?:\1[0-9a-f]{2})*)?", re.IGNORECASE | re.ASCII)
+_PAIR: Final = "[0-9a-fA-F]{2}"
+_SERIAL: Final = re.compile(f"{_PAIR}(?:(?:{_PAIR})*|(?:-{_PAIR})*|(?::{_PAIR})*)")
 
 
 def new_serial() -> int:
@@ -33,7 +34,7 @@ def format_serial(serial: int) -> str:
 def parse_serial(text: str) -> int:
     """The number of a serial in pairs of hexadecimal digits, with `-`, with `:` or with nothing between them.
 
-    Raises Malformed: something else, or longer than 64 octets.
+    Raises Malformed: something else, or more than 64 pairs.
     """
     if len(text) > 192 or not _SERIAL.fullmatch(text):
         raise Malformed("a serial number is pairs of hexadecimal digits with - between them, such as 5c-1f-00")
