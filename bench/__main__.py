@@ -1,15 +1,16 @@
-"""`python -m bench [commit] [http] [relays] [folding] [starting]`; all of them when none is named."""
+"""`python -m bench [commit] [http] [issuing] [relays] [folding] [starting]`; all of them when none is named."""
 
 import sys
 from collections.abc import Callable
 
-from bench import commit, folding, http, relays, starting
+from bench import commit, folding, http, issuing, relays, starting
 from bench.report import Report
 
 _BENCHES: dict[str, Callable[[Report], None]] = {
     "starting": starting.run,
     "commit": commit.run,
     "http": http.run,
+    "issuing": issuing.run,
     "relays": relays.run,
     "folding": folding.run,
 }
