@@ -167,6 +167,19 @@ def test_a_broken_request_is_malformed(data: bytes, said: str) -> None:
         read_csr(data)
 
 
+def test_a_signature_is_of_whole_octets() -> None:
+    """A last bit that is zero may be left out of a BIT STRING, and nothing else would notice."""
+    while True:
+        der = x509.load_pem_x509_csr(csr()).public_bytes(Encoding.DER)
+        if not der[-1] & 1:
+            break
+    at = len(der) - len(x509.load_der_x509_csr(der).signature) - 1
+    assert der[at] == 0
+    assert read_csr(der)
+    with pytest.raises(Malformed, match="not of whole octets"):
+        read_csr(der[:at] + b"\1" + der[at + 1 :])
+
+
 def test_a_request_with_a_weak_hash_or_a_key_of_another_kind_is_refused(tmp_path: Path) -> None:
     builder = x509.CertificateSigningRequestBuilder().subject_name(x509.Name([]))
     request = tmp_path / "request"

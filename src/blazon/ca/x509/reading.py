@@ -35,7 +35,7 @@ __all__ = [
 _LARGEST: Final = 256 * 1024
 _MOST_CERTIFICATES: Final = 16
 _BLOCK: Final = re.compile(
-    rb"-----BEGIN ([A-Z0-9 ]{1,40})-----[ \t]*\r?\n([A-Za-z0-9+/=\r\n \t]*?)\r?\n?-----END \1-----[ \t]*(?:\r?\n|$)"
+    rb"-----BEGIN ([A-Z0-9 ]{1,40})-----[ \t]*\r?\n([A-Za-z0-9+/=\r\n \t]*\n)-----END \1-----[ \t]*(?:\r?\n|$)"
 )
 _CERTIFICATE: Final = (b"CERTIFICATE", b"X509 CERTIFICATE")
 _REQUEST: Final = (b"CERTIFICATE REQUEST", b"NEW CERTIFICATE REQUEST")
@@ -80,6 +80,7 @@ def read_csr(data: bytes) -> CertificationRequest:
         public_key = request.public_key()
         subject = request.subject
         extensions = request.extensions
+        _check_whole_octets(der, request.signature)
     # The key comes first: to check a signature by a monstrous key takes long.
     spec = check_public_key(public_key)
     with _reading("certificate request"):
@@ -126,9 +127,16 @@ def _certificate(der: bytes) -> x509.Certificate:
         # cryptography decodes late; what is broken must show here, not in a caller.
         for decode in _DECODED:
             decode(certificate)
+        _check_whole_octets(der, certificate.signature)
         if certificate.serial_number <= 0:
             raise Malformed("the certificate's serial number is not positive (RFC 5280 §4.1.2.2)")
     return certificate
+
+
+def _check_whole_octets(der: bytes, signature: bytes) -> None:
+    """The BIT STRING of a signature has no unused bits; with some, one signature could be written in two ways."""
+    if not der.endswith(b"\0" + signature):
+        raise ValueError("the signature is not of whole octets")
 
 
 _DECODED: Final[tuple[Callable[[x509.Certificate], object], ...]] = (
@@ -196,7 +204,7 @@ def _blocks(data: bytes, what: str, labels: tuple[bytes, ...]) -> Iterator[bytes
         if block[1] not in labels:
             raise Malformed(f"the PEM block is a {block[1].decode()}, not a {labels[0].decode()}")
         try:
-            yield base64.b64decode(re.sub(rb"\s", b"", block[2]), validate=True)
+            yield base64.b64decode(block[2].translate(None, b" \t\r\n"), validate=True)
         except binascii.Error:
             raise Malformed(f"the base64 of the {what} is broken") from None
         position = block.end()
