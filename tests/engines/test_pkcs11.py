@@ -118,6 +118,31 @@ def test_wrong_settings_are_unavailable_with_the_reason(softhsm: SoftHsm, module
     engine.close()
 
 
+def test_a_wrong_pin_is_tried_once_so_that_the_token_does_not_lock(
+    softhsm: SoftHsm, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    softhsm.add_token("precious")
+    engine = Pkcs11Engine("hsm", module=softhsm.module, token="precious", pin="9999")
+    tries: list[str] = []
+    connect = engine._connect
+    monkeypatch.setattr(engine, "_connect", lambda: tries.append("one") or connect())
+    for _ in range(5):
+        with pytest.raises(EngineUnavailable, match="mend the PIN in the settings"):
+            engine.find("any")
+    assert tries == ["one"]
+    Pkcs11Engine("hsm", module=softhsm.module, token="precious", pin=softhsm.pin).create(new_name(), P256)
+
+
+def test_an_engine_whose_token_is_missing_does_not_end_another(hsm: Engine, softhsm: SoftHsm) -> None:
+    """To look for a missing token the module is started anew, which ends every session with it."""
+    key = hsm.open(hsm.create(new_name(), P256))
+    other = Pkcs11Engine("other", module=softhsm.module, token="missing", pin="1234")
+    for _ in range(3):
+        with pytest.raises(EngineUnavailable, match="token missing of the engine other"):
+            other.find("any")
+        _sign(key)
+
+
 def test_a_module_that_hangs_is_waited_for_so_long_only() -> None:
     engine = Pkcs11Engine("hsm", module="/hangs.so", token="blazon", pin="1234", timeout=0.05)
     go_on = Event()

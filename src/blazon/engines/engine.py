@@ -91,8 +91,8 @@ class Engine(Protocol):
     def info(self) -> EngineInfo:
         """What it is and which keys it makes.
 
-        Blocks the first time. Never raises: an engine that is away has no supported key types, and its metadata says
-        why under `blazon.io/unavailable`.
+        Blocks the first time. Never raises: an engine that must be asked and is away has no supported key types, and
+        its metadata says why under `blazon.io/unavailable`.
         """
         ...
 

@@ -50,6 +50,7 @@ class Pkcs11Engine(Engine):
         self._timeout = timeout
         self._token: Token | None = None
         self._info: EngineInfo | None = None
+        self._refused = ""
 
     @property
     def id(self) -> str:
@@ -164,9 +165,16 @@ class Pkcs11Engine(Engine):
             except p11.PKCS11Error:
                 # The token was away since; what was asked may well work in a new session.
                 self._drop()
+        if self._refused:
+            raise EngineUnavailable(self._refused)
         try:
             self._token = self._connect()
             return question(self._token)
+        except (p11.PinIncorrect, p11.PinLocked, p11.PinInvalid) as error:
+            # Tokens lock themselves for good after a few wrong PINs, so a wrong one is tried once in a process's life.
+            away = self._away(error)
+            self._refused = f"{away}; mend the PIN in the settings and start again"
+            raise EngineUnavailable(self._refused) from error
         except p11.PKCS11Error as error:
             self._drop()
             raise self._away(error) from error

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import msgspec
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
@@ -10,6 +11,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from blazon.ca.x509 import (
     CaOptions,
     Issuer,
+    KeyUsage,
     Subject,
     check_ca_certificate,
     check_key_pair,
@@ -22,8 +24,10 @@ from blazon.ca.x509 import (
     request_ca,
     sign_draft,
 )
+from blazon.ca.x509.extensions import usage_extension
+from blazon.engines import KeySpec
 from blazon.errors import Malformed, RuleBroken
-from tests.ca.x509.support import DAY, NOW, P256, YEAR, hierarchy, key, pem, software
+from tests.ca.x509.support import DAY, NOW, P256, SPECS, YEAR, hierarchy, key, pem, software
 
 
 def test_a_ca_with_its_chain_passes() -> None:
@@ -121,6 +125,22 @@ def test_a_key_and_its_certificate_belong_together() -> None:
     check_key_pair(made.root.certificate, made.root_key.public_key())
     with pytest.raises(Malformed, match="CA and the provided key don't match"):
         check_key_pair(made.root.certificate, made.sub_key.public_key())
+
+
+@pytest.mark.parametrize("spec", SPECS, ids=str)
+def test_a_request_for_a_ca_is_signed_by_every_kind_of_key(spec: KeySpec) -> None:
+    assert read_csr(request_ca(key(spec), Subject("Ours"))).spec == spec
+
+
+def test_what_a_key_usage_does_not_allow_is_known() -> None:
+    made = software()
+    assert made.sub.signs_crls
+    usage = usage_extension((KeyUsage.KEY_CERT_SIGN,))
+    draft = draft_root(key().public_key(), Subject("R"), serial=1, now=NOW, valid_to=NOW + DAY)
+    kept = [each for each in draft.extensions if not isinstance(each.value, x509.KeyUsage)]
+    for extensions, signs in (((*kept, usage), False), (tuple(kept), True)):
+        certificate = sign_draft(msgspec.structs.replace(draft, extensions=extensions), key())
+        assert Issuer.of(certificate).signs_crls == signs
 
 
 def test_a_request_for_a_ca_asks_for_what_a_ca_needs() -> None:

@@ -24,7 +24,8 @@ class Issuer(msgspec.Struct, frozen=True, eq=False):
     Times are Unix seconds. `path_length` is how many CAs may stand between one it certifies and a leaf, None for any
     number; it heeds the parents too. `constraints` are those of the CA and of every parent that was given.
     `extensions` are what every certificate of this CA carries: authority key identifier, information access, CRL
-    distribution point. `name_der` is the encoded subject.
+    distribution point. `name_der` is the encoded subject. `signs_crls` is whether its key usage lets it (RFC 5280
+    §6.3.3 (f)): a CA from outside may not.
     """
 
     certificate: x509.Certificate
@@ -40,6 +41,7 @@ class Issuer(msgspec.Struct, frozen=True, eq=False):
     authority_key: x509.Extension[x509.AuthorityKeyIdentifier]
     extensions: tuple[x509.Extension[x509.ExtensionType], ...]
     urls: Urls
+    signs_crls: bool
 
     @classmethod
     def of(
@@ -74,6 +76,7 @@ class Issuer(msgspec.Struct, frozen=True, eq=False):
             authority_key=authority_key,
             extensions=(authority_key, *access_extension(urls), *crl_extension(urls)),
             urls=urls,
+            signs_crls=usage is None or usage.crl_sign,
         )
 
     def cert_id_keys(self) -> tuple[tuple[str, bytes, bytes], ...]:
