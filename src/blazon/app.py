@@ -11,7 +11,7 @@ import structlog
 from prometheus_client import CollectorRegistry
 from prometheus_client.process_collector import ProcessCollector
 
-from blazon import users
+from blazon import ca, users
 from blazon.clock import Clock, SystemClock
 from blazon.embedded import EmbeddedRedis
 from blazon.errors import StartError, Unavailable
@@ -24,7 +24,7 @@ from blazon.web import Dispatcher, HttpMetrics, HttpServer, Limits, ServerSettin
 
 __all__ = ["ROOMS", "Blazon", "Started", "catalogue", "make_log"]
 
-ROOMS: tuple[Room, ...] = (users.room,)
+ROOMS: tuple[Room, ...] = (users.room, ca.room)
 
 _TRIM_EVERY = 60.0
 """Seconds between two trimmings of the log."""

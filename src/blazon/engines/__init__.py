@@ -10,14 +10,16 @@ them with `asyncio.to_thread`, unless `Engine.quick` says that a signature is do
 """
 
 from blazon.engines.engine import Engine, EngineInfo, EngineUnavailable, PrivateKey, PublicKey, StoredKey
-from blazon.engines.keys import KeySpec, KeyType, SupportedKeys, spec_of
+from blazon.engines.keys import ALL_KEYS, KeySpec, KeyType, SupportedKeys, spec_of
 from blazon.engines.kms import KmsEngine
 from blazon.engines.pkcs11 import Pkcs11Engine
 from blazon.engines.raw import MessageType, SignatureAlgorithm, sign_message, verify_message
 from blazon.engines.registry import Engines
-from blazon.engines.software import SoftwareEngine
+from blazon.engines.rules import check_supported
+from blazon.engines.software import SoftwareEngine, generate_key
 
 __all__ = [
+    "ALL_KEYS",
     "Engine",
     "EngineInfo",
     "EngineUnavailable",
@@ -33,6 +35,8 @@ __all__ = [
     "SoftwareEngine",
     "StoredKey",
     "SupportedKeys",
+    "check_supported",
+    "generate_key",
     "sign_message",
     "spec_of",
     "verify_message",

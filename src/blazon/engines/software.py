@@ -20,7 +20,7 @@ from blazon.engines.keys import ALL_KEYS, CURVES, ML_DSA, KeySpec, KeyType, spec
 from blazon.engines.rules import check_name, check_supported, public_bytes
 from blazon.storage import Sealer
 
-__all__ = ["SoftwareEngine"]
+__all__ = ["SoftwareEngine", "generate_key"]
 
 _RSA_EXPONENT: Final = 65537
 _QUICK_RSA: Final = 2048
@@ -54,7 +54,7 @@ class SoftwareEngine(Engine):
     def create(self, name: str, spec: KeySpec) -> StoredKey:
         check_name(name)
         check_supported(self._id, ALL_KEYS, spec)
-        return self._seal(name, _generate(spec))
+        return self._seal(name, generate_key(spec))
 
     def import_key(self, name: str, private_key: PrivateKey) -> StoredKey:
         check_name(name)
@@ -92,7 +92,8 @@ class SoftwareEngine(Engine):
         return f"engine/{self._id}/key/{name}"
 
 
-def _generate(spec: KeySpec) -> PrivateKey:
+def generate_key(spec: KeySpec) -> PrivateKey:
+    """A new private key in this process; blocks, RSA for seconds. The size is one of `ALL_KEYS`."""
     match spec.type:
         case KeyType.RSA:
             return rsa.generate_private_key(_RSA_EXPONENT, spec.bits)

@@ -12,7 +12,9 @@ from blazon.settings.load import Found, load, trace, unknown_variables
 from blazon.settings.shape import (
     Admin,
     Amqp,
+    CaSettings,
     DatabaseSettings,
+    EngineSettings,
     Events,
     Http,
     Logging,
@@ -27,8 +29,10 @@ from blazon.settings.shape import (
 __all__ = [
     "Admin",
     "Amqp",
+    "CaSettings",
     "DatabaseSettings",
     "Duration",
+    "EngineSettings",
     "Events",
     "Field",
     "Found",

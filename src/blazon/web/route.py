@@ -1,6 +1,6 @@
 """What a room declares for HTTP: routes. The dispatcher serves them and OpenAPI describes them, from the same words."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from enum import Enum
 from http import HTTPStatus
 from typing import Annotated, Any, Generic, TypeVar
@@ -68,7 +68,7 @@ class Reply(Struct, frozen=True):
     """An answer. `body` is encoded as JSON; None is an answer without a body."""
 
     status: int = 200
-    body: Struct | None = None
+    body: Struct | Sequence[Struct] | Mapping[str, int] | None = None
     headers: tuple[tuple[str, str], ...] = ()
 
 
@@ -86,7 +86,7 @@ class Route(Struct, Generic[B, Q], frozen=True, kw_only=True):
     tag: str
     body: type[B] = NoBody  # type: ignore[assignment]
     query: type[Q] = NoQuery  # type: ignore[assignment]
-    answer: type[Struct] | None = None
+    answer: type[Any] | None = None
     status: int = int(HTTPStatus.OK)
     auth: Auth = Auth.USER
     errors: tuple[type[RequestError], ...] = ()
