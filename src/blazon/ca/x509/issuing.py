@@ -47,6 +47,7 @@ __all__ = [
 AnyExtension = x509.Extension[x509.ExtensionType]
 
 _EPOCH: Final = datetime(1970, 1, 1)  # noqa: DTZ001 - cryptography's builders take UTC without a zone
+_NO_CA: Final = extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
 _CA_USAGE: Final = (KeyUsage.DIGITAL_SIGNATURE, KeyUsage.KEY_CERT_SIGN, KeyUsage.CRL_SIGN)
 
 
@@ -70,7 +71,7 @@ class Draft(msgspec.Struct, frozen=True, eq=False):
 
     def find(self, kind: type[Any]) -> Any:
         """The value of an extension, or None."""
-        return next((each.value for each in self.extensions if isinstance(each.value, kind)), None)
+        return next((each.value for each in self.extensions if type(each.value) is kind), None)
 
 
 def draft_leaf(
@@ -101,7 +102,7 @@ def draft_leaf(
         valid_from=valid_from,
         valid_to=_leaf_end(issuer, profile, now, default_validity, valid_to),
         extensions=(
-            extension(x509.BasicConstraints(ca=False, path_length=None), critical=True),
+            _NO_CA,
             *requested_extensions(profile, request, name),
             _key_identifier(request.public_key),
             *issuer.extensions,
@@ -178,7 +179,7 @@ def draft_responder(issuer: Issuer, public_key: PublicKey, *, serial: int, now: 
         valid_from=max(now, issuer.valid_from),
         valid_to=min(valid_to, issuer.valid_to),
         extensions=(
-            extension(x509.BasicConstraints(ca=False, path_length=None), critical=True),
+            _NO_CA,
             usage_extension((KeyUsage.DIGITAL_SIGNATURE,)),
             extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.OCSP_SIGNING]), critical=False),
             extension(x509.OCSPNoCheck(), critical=False),

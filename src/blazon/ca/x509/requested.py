@@ -4,7 +4,7 @@ from typing import Final
 
 import msgspec
 from cryptography import x509
-from cryptography.x509.oid import ExtendedKeyUsageOID, ExtensionOID
+from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from blazon.ca.x509.extensions import KeyUsage, extension, extension_of, usable, usage_extension, usages_of
 from blazon.ca.x509.general_names import checked_names
@@ -102,9 +102,7 @@ def _purposes(profile: Profile, extensions: x509.Extensions) -> list[x509.Object
 def _names(profile: Profile, extensions: x509.Extensions) -> tuple[x509.GeneralName, ...]:
     if Honoured.SUBJECT_ALTERNATIVE_NAME not in profile.honour_extensions:
         return ()
-    try:
-        asked = extensions.get_extension_for_oid(ExtensionOID.SUBJECT_ALTERNATIVE_NAME).value
-    except x509.ExtensionNotFound:
+    asked = extension_of(extensions, x509.SubjectAlternativeName)
+    if asked is None:
         return ()
-    assert isinstance(asked, x509.SubjectAlternativeName)
     return checked_names(asked, kinds=profile.name_types, most=profile.most_names, wildcards=profile.wildcards)
