@@ -207,7 +207,7 @@ def _serial(text: str) -> str:
 def _status(text: str) -> Status:
     found = next((status for status in Status if status == text.upper()), None)
     if found is None:
-        raise Malformed(f"the status is one of {', '.join(Status)}")
+        raise NotFound(f"the status is one of {', '.join(Status)}")
     return found
 
 

@@ -45,19 +45,19 @@ class ProfileApi:
     def __init__(self, profiles: Profiles) -> None:
         self._profiles = profiles
 
-    async def create_profile(self, call: Call[ProfileBody, NoQuery]) -> Reply:
+    async def create_issuance_profile(self, call: Call[ProfileBody, NoQuery]) -> Reply:
         return _reply(await self._profiles.create(call.caller, call.body.name, call.body.profile), 201)
 
-    async def list_profiles(self, call: Call[NoBody, NoQuery]) -> Reply:
+    async def list_issuance_profiles(self, call: Call[NoBody, NoQuery]) -> Reply:
         return Reply(200, ProfileList([_shown(each) for each in await self._profiles.browse(call.caller)]))
 
-    async def view_profile(self, call: Call[NoBody, NoQuery]) -> Reply:
+    async def view_issuance_profile(self, call: Call[NoBody, NoQuery]) -> Reply:
         return _reply(await self._profiles.view(call.caller, call.path["id"]))
 
-    async def update_profile(self, call: Call[ProfileBody, NoQuery]) -> Reply:
+    async def update_issuance_profile(self, call: Call[ProfileBody, NoQuery]) -> Reply:
         return _reply(await self._profiles.update(call.caller, call.path["id"], call.body.name, call.body.profile))
 
-    async def delete_profile(self, call: Call[NoBody, NoQuery]) -> Reply:
+    async def delete_issuance_profile(self, call: Call[NoBody, NoQuery]) -> Reply:
         await self._profiles.delete(call.caller, call.path["id"])
         return Reply(200, Nothing())
 
@@ -69,7 +69,7 @@ class ProfileApi:
                 method="POST",
                 path=every,
                 summary="Create an issuance profile",
-                handler=self.create_profile,
+                handler=self.create_issuance_profile,
                 tag="profiles",
                 body=ProfileBody,
                 answer=ShownProfile,
@@ -80,7 +80,7 @@ class ProfileApi:
                 method="GET",
                 path=every,
                 summary="List issuance profiles",
-                handler=self.list_profiles,
+                handler=self.list_issuance_profiles,
                 tag="profiles",
                 answer=ProfileList,
                 errors=(Forbidden,),
@@ -89,7 +89,7 @@ class ProfileApi:
                 method="GET",
                 path=one,
                 summary="View an issuance profile",
-                handler=self.view_profile,
+                handler=self.view_issuance_profile,
                 tag="profiles",
                 answer=ShownProfile,
                 errors=(Forbidden, NotFound),
@@ -98,7 +98,7 @@ class ProfileApi:
                 method="PUT",
                 path=one,
                 summary="Replace an issuance profile",
-                handler=self.update_profile,
+                handler=self.update_issuance_profile,
                 tag="profiles",
                 body=ProfileBody,
                 answer=ShownProfile,
@@ -108,7 +108,7 @@ class ProfileApi:
                 method="DELETE",
                 path=one,
                 summary="Delete an issuance profile no CA uses",
-                handler=self.delete_profile,
+                handler=self.delete_issuance_profile,
                 tag="profiles",
                 answer=Nothing,
                 errors=(Forbidden, NotFound, Conflict),

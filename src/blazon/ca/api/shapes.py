@@ -3,7 +3,8 @@
 import base64
 import re
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from enum import StrEnum
+from typing import Annotated, Any
 
 import msgspec
 from cryptography import x509
@@ -183,11 +184,18 @@ class Nothing(Struct, frozen=True):
     """It was done; there is nothing to say."""
 
 
+class SortMode(StrEnum):
+    """Which way a list is sorted."""
+
+    ASCENDING = "asc"
+    DESCENDING = "desc"
+
+
 class ListQuery(Struct, kw_only=True, frozen=True):
     """A page of a list: what comes first, how many, which."""
 
     sort_by: Annotated[str, Meta(description="The field to sort by; creation when it is not given.")] | None = None
-    sort_mode: Annotated[Literal["asc", "desc"], Meta(description="Which way to sort.")] = "asc"
+    sort_mode: Annotated[SortMode, Meta(description="Which way to sort.")] = SortMode.ASCENDING
     page_size: Annotated[int, Meta(ge=1, le=100, description="How many to return at most.")] = 25
     bookmark: Annotated[str, Meta(description="`next` of the page before; it wins over the rest.")] | None = None
     filter: Annotated[
@@ -200,7 +208,7 @@ def listing_of(query: ListQuery, fields: Mapping[str, Field]) -> Listing:
     return read_listing(
         fields,
         sort_by=query.sort_by,
-        descending=query.sort_mode == "desc",
+        descending=query.sort_mode is SortMode.DESCENDING,
         size=query.page_size,
         filters=query.filter,
         bookmark=query.bookmark,
