@@ -34,7 +34,7 @@ __all__ = ["build"]
 
 def build(house: House) -> Parts:
     """The running room."""
-    settings = house.settings.ca
+    settings = house.settings.pki
     log, store = house.log, Store(house.database)
     engines = _engines(house.settings, house.sealer)
     deltas = Deltas(int(settings.near), int(settings.critical))
@@ -93,7 +93,7 @@ def _engines(settings: Settings, sealer: Sealer) -> Engines:
 
 def _base_url(settings: Settings) -> str:
     """Where others reach this Blazon; empty when it listens on a port that is not known yet."""
-    given = settings.ca.url or settings.http.public_url
+    given = settings.pki.url or settings.http.public_url
     if given:
         return given.rstrip("/")
     host, _, port = settings.http.listen.rpartition(":")

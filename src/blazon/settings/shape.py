@@ -10,13 +10,13 @@ from blazon.settings.duration import Duration
 __all__ = [
     "Admin",
     "Amqp",
-    "CaSettings",
     "DatabaseSettings",
     "EngineSettings",
     "Events",
     "Http",
     "Logging",
     "Mail",
+    "PkiSettings",
     "Redis",
     "Secrets",
     "Settings",
@@ -185,7 +185,7 @@ class Mail(Struct, frozen=True, forbid_unknown_fields=True):
     ] = "Blazon <blazon@localhost>"
 
 
-class CaSettings(Struct, frozen=True, forbid_unknown_fields=True):
+class PkiSettings(Struct, frozen=True, forbid_unknown_fields=True):
     """Certificate authorities and certificates."""
 
     url: Annotated[
@@ -267,7 +267,7 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     users: UserSettings = UserSettings()
     tokens: TokenSettings = TokenSettings()
     mail: Mail = Mail()
-    ca: CaSettings = CaSettings()
+    pki: PkiSettings = PkiSettings()
     engines: EngineSettings = EngineSettings()
     events: Events = Events()
     secrets: Secrets = Secrets()
