@@ -197,20 +197,23 @@ def _condition(fields: Mapping[str, Field], text: str) -> Condition:
     if comparison is None:
         known = ", ".join(_OPERATORS[field.kind])
         raise Malformed(f"invalid query parameters: {match['field']} is filtered with {known}")
-    return Condition(field.column, comparison, _value(field, match["field"], match["value"]))
+    try:
+        return Condition(field.column, comparison, _value(field, match["value"]))
+    except Malformed as error:
+        raise Malformed(f"invalid query parameters: {match['field']}: {error.reason}") from None
 
 
-def _value(field: Field, name: str, text: str) -> str | int:
+def _value(field: Field, text: str) -> str | int:
     if field.kind is _Kind.SERIAL:
         return format_serial(parse_serial(text))
     if field.kind is _Kind.WORD:
         found = next((word for word in field.words if word.lower() == text.lower()), None)
         if found is None:
-            raise Malformed(f"invalid query parameters: {name} is one of {', '.join(field.words)}")
+            raise Malformed(f"it is one of {', '.join(field.words)}")
         return str(found)
     if field.kind is _Kind.NUMBER:
         if not re.fullmatch(r"-?\d{1,18}", text, re.ASCII):
-            raise Malformed(f"invalid query parameters: {name} is a whole number")
+            raise Malformed("it is a whole number")
         return int(text)
     if field.kind is _Kind.SECONDS:
         return parse_time(text)
