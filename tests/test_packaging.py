@@ -76,7 +76,7 @@ def test_it_installs_and_finds_its_files(wheel: Path, tmp_path: Path) -> None:
         [python, "-c", source], cwd=tmp_path, env=environment, capture_output=True, text=True, check=True
     )
     *rooms, place = ended.stdout.splitlines()
-    assert rooms == ["users 1", "users 1"]
+    assert rooms == ["users 1", "users 1", "ca 1", "ca 1"]
     assert Path(place).is_relative_to(tmp_path)
     program = [tmp_path / "venv" / "bin" / "blazon", "--version"]
     shown = subprocess.run(program, env=environment, capture_output=True, text=True, check=True)

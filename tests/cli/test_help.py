@@ -15,6 +15,8 @@ COMMANDS = {
     "groups": (
         *("create", "list", "show", "update", "members", "rights", "allow", "deny", "may", "enable", "disable"),
     ),
+    "ca": ("create", "import", "list", "tree", "show", "crl"),
+    "cert": ("sign", "show", "inspect", "revoke", "verify", "export"),
     "events": ("tail", "show", "types"),
     "log": ("status", "verify"),
     "history": ("rebuild",),

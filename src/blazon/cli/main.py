@@ -35,6 +35,8 @@ _COMMANDS: Final = {
     "token": _Command("blazon.cli.token", "Sign in and print an access token."),
     "users": _Command("blazon.cli.users", "Make, list and change users."),
     "groups": _Command("blazon.cli.groups", "Make, list and change groups and who may do what in them."),
+    "ca": _Command("blazon.cli.ca", "Make, import and look at certificate authorities."),
+    "cert": _Command("blazon.cli.cert", "Issue, revoke and check certificates."),
     "events": _Command("blazon.cli.events", "Read the events of the log."),
     "log": _Command("blazon.cli.log", "Look after the log: status, verify."),
     "history": _Command("blazon.cli.history", "Rebuild tables from the log, or prove that they equal it."),
@@ -49,6 +51,7 @@ _HELP: Final = """Blazon gives every device an identity, decides what it may do,
 blazon up                                  start here
 blazon token                               sign in as the first admin
 blazon users create jo@example.com         make a user
+blazon ca create Root                      make a certificate authority
 blazon events tail --follow                watch what happens
 """
 
