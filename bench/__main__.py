@@ -1,9 +1,9 @@
-"""`python -m bench [commit] [http] [issuing] [relays] [folding] [starting]`; all of them when none is named."""
+"""`python -m bench [commit] [http] [issuing] [pki] [relays] [folding] [starting]`; all of them when none is named."""
 
 import sys
 from collections.abc import Callable
 
-from bench import commit, folding, http, issuing, relays, starting
+from bench import commit, folding, http, issuing, pki, relays, starting
 from bench.report import Report
 
 _BENCHES: dict[str, Callable[[Report], None]] = {
@@ -11,6 +11,7 @@ _BENCHES: dict[str, Callable[[Report], None]] = {
     "commit": commit.run,
     "http": http.run,
     "issuing": issuing.run,
+    "pki": pki.run,
     "relays": relays.run,
     "folding": folding.run,
 }

@@ -50,12 +50,18 @@ class Ocsp:
         self._responders = responders
         self._clock = clock
         self._lifetime = lifetime
+        # By serial number, so that a change finds them; by request, as clients ask in the same words again and again.
         self._kept: OrderedDict[str, dict[bytes, tuple[int, bytes]]] = OrderedDict()
+        self._serials: OrderedDict[bytes, str] = OrderedDict()
         self._under_way = 0
         self._changed: set[str] = set()
 
     async def answer(self, der: bytes) -> bytes:
         """The response to a request, both DER."""
+        now = self._clock.now() // NANOSECONDS
+        kept = self._kept.get(self._serials.get(der, ""), {}).get(der)
+        if kept is not None and kept[0] > now:
+            return kept[1]
         try:
             request = read_ocsp_request(der)
         except Malformed:
@@ -63,11 +69,6 @@ class Ocsp:
         single = len(request.cert_ids) == 1 and request.nonce is None
         first = request.cert_ids[0]
         serial = _serial(first)
-        now = self._clock.now() // NANOSECONDS
-        if single:
-            kept = self._kept.get(serial, {}).get(first.der)
-            if kept is not None and kept[0] > now:
-                return kept[1]
         self._under_way += 1
         try:
             response = await self._signed(request, now)
@@ -76,7 +77,7 @@ class Ocsp:
             # Only what is ours is kept, and not what changed while it was signed.
             known = single and await self._is_known(first, serial)
             if known and not self._changed.intersection((serial, _EVERY)):
-                self._keep(serial, first.der, now + self._lifetime // 2, response)
+                self._keep(serial, der, now + self._lifetime // 2, response)
         except Unavailable:
             return ocsp_error(OcspError.TRY_LATER)
         else:
@@ -92,8 +93,11 @@ class Ocsp:
 
     def _keep(self, serial: str, der: bytes, until: int, response: bytes) -> None:
         self._kept.setdefault(serial, {})[der] = (until, response)
+        self._serials[der] = serial
         if len(self._kept) > _REMEMBERED:
             self._kept.popitem(last=False)
+        if len(self._serials) > _REMEMBERED:
+            self._serials.popitem(last=False)
 
     async def _signed(self, request: OcspRequest, now: int) -> bytes | None:
         """The signed answer; None when the first certificate is of a CA we do not answer for (RFC 6960 §2.3)."""
