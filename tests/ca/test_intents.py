@@ -4,6 +4,7 @@ The engine is a real PKCS#11 token (SoftHSM2); the process is the real `blazon u
 """
 
 import asyncio
+import base64
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,10 +13,26 @@ import aiohttp
 import pytest
 
 from blazon.engines import Pkcs11Engine
-from tests.ca.support import API, P256, ca_body, csr, make_ca, refused, sign
+from tests.ca.support import (
+    API,
+    P256,
+    ca_body,
+    crl_of,
+    csr,
+    decoded,
+    encoded,
+    key_pem,
+    lasting,
+    make_ca,
+    outside_ca,
+    pem,
+    refused,
+    sign,
+)
 from tests.faults.process import BlazonProcess
 from tests.faults.support import records_of
 from tests.running import running
+from tests.servers import MotoServer
 from tests.servers.softhsm import SoftHsm
 
 
@@ -55,6 +72,58 @@ async def test_a_ca_in_a_token(hsm: SoftHsm, tmp_path: Path) -> None:
     engine = Pkcs11Engine("pkcs11", module=hsm.module, token="ca", pin=hsm.pin)
     assert engine.find("in-a-token") is None
     engine.close()
+
+
+async def test_a_ca_in_the_kms(moto: MotoServer, tmp_path: Path) -> None:
+    flags = {
+        "engines__kms_region": "eu-west-1",
+        "engines__kms_endpoint": moto.url,
+        "engines__kms_access_key": "test",
+        "engines__kms_secret_key": "test",
+        "redis__embedded": "no",
+    }
+    async with running(tmp_path, **flags) as blazon:
+        ca = await make_ca(blazon, "In the KMS", engine_id="kms")
+        certificate = await sign(blazon, ca)
+        decoded(certificate).verify_directly_issued_by(decoded(ca))
+        assert (ca["engine_id"], certificate["engine_id"]) == ("kms", "kms")
+        assert (await crl_of(blazon, ca)).is_signature_valid(decoded(ca).public_key())  # type: ignore[arg-type]
+        outside, private_key = outside_ca("Not for the KMS")
+        body = {"ca": pem(outside), "private_key": encoded(key_pem(private_key)), "engine_id": "kms"}
+        refused(await blazon.call("POST", f"{API}/cas/import", body), 422)
+        assert (await blazon.ok("GET", f"{API}/stats"))["cas"]["total"] == 1
+    names = events_of(await records_of(tmp_path, ""))
+    assert names.count("ca.intent.begin") == names.count("ca.intent.end")
+
+
+async def test_a_private_key_is_nowhere_in_clear(tmp_path: Path) -> None:
+    """Of an imported key, whose octets are known: not in the log, a table, an answer, or a line of the log file."""
+    import contextlib
+    import io
+
+    outside, private_key = outside_ca("Secret")
+    number = private_key.private_numbers().private_value
+    octets = number.to_bytes(32, "big")
+    body = {"ca": pem(outside), "private_key": encoded(key_pem(private_key)), "issuance_expiration": lasting("9d")}
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed):
+        async with running(tmp_path, log__level="debug", log__requests="true") as blazon:
+            made = await blazon.call("POST", f"{API}/cas/import", body)
+            assert made.status == 201
+            answers = [made.body, (await blazon.call("GET", f"{API}/cas")).body]
+    kept = b"".join(path.read_bytes() for path in tmp_path.rglob("*") if path.is_file())
+    assert outside.serial_number.to_bytes(20, "big").lstrip(b"\0") in kept, "the files are those it is kept in"
+    for place in (kept, *answers, printed.getvalue().encode()):
+        for form in (
+            octets,
+            octets.hex().encode(),
+            base64.b64encode(octets)[:40],
+            base64.urlsafe_b64encode(octets)[:40],
+        ):
+            assert form not in place
+        # PKCS #8 puts the number where base64 does not begin anew: any of three ways.
+        for shift in range(3):
+            assert base64.b64encode(bytes(shift) + octets)[4:40] not in place
 
 
 async def test_a_key_of_somebody_else_is_left_alone(hsm: SoftHsm, tmp_path: Path) -> None:

@@ -104,7 +104,12 @@ async def test_every_route(house: Running, tmp_path: Path) -> None:
     await house.ok("PUT", "/password/reset", {"token": token, "password": "12345678", "confirm_password": "12345678"})
     await house.sign_in(person.identity)
     document = (await house.call("GET", "/openapi.json")).json
-    every = {(method.upper(), path) for path, methods in document["paths"].items() for method in methods}
+    every = {
+        (method.upper(), path)
+        for path, methods in document["paths"].items()
+        for method in methods
+        if not path.startswith("/api/")  # of other rooms
+    }
     assert await called(house) == every
 
 

@@ -34,6 +34,7 @@ from blazon.log import Record
 __all__ = ["Ocsp"]
 
 _REMEMBERED: Final = 100_000
+_WAYS: Final = 8
 _EVERY: Final = "*"
 """In the place of a serial number: the answers of a whole CA changed."""
 
@@ -92,7 +93,10 @@ class Ocsp:
         return ca_id is not None and await self._store.ocsp_facts(ca_id, serial) is not None
 
     def _keep(self, serial: str, der: bytes, until: int, response: bytes) -> None:
-        self._kept.setdefault(serial, {})[der] = (until, response)
+        answers = self._kept.setdefault(serial, {})
+        if len(answers) >= _WAYS:  # one certificate can be asked for in any number of ways
+            answers.clear()
+        answers[der] = (until, response)
         self._serials[der] = serial
         if len(self._kept) > _REMEMBERED:
             self._kept.popitem(last=False)
