@@ -1,15 +1,17 @@
-"""`python -m bench [commit] [http] [relays] [folding] [starting] [things]`; all of them when none is named."""
+"""`python -m bench [commit] [http] [issuing] [pki] [relays] [folding] [starting] [things]`; all when none is named."""
 
 import sys
 from collections.abc import Callable
 
-from bench import commit, folding, http, relays, starting, things
+from bench import commit, folding, http, issuing, pki, relays, starting, things
 from bench.report import Report
 
 _BENCHES: dict[str, Callable[[Report], None]] = {
     "starting": starting.run,
     "commit": commit.run,
     "http": http.run,
+    "issuing": issuing.run,
+    "pki": pki.run,
     "relays": relays.run,
     "folding": folding.run,
     "things": things.run,

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Iterator
 from enum import Enum
 from pathlib import Path
+from types import UnionType
 from typing import Any, Final
 
 import click
@@ -111,9 +112,13 @@ def _hints(shape: type[msgspec.Struct]) -> Iterator[tuple[str, Any]]:
 
 
 def _sample(kind: Any, number: int) -> Any:
+    if isinstance(kind, UnionType):
+        kind = next(each for each in kind.__args__ if each is not type(None))
+    if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
+        return kind(**{name: _sample(inner, number) for name, inner in _hints(kind)})
     if isinstance(kind, type) and issubclass(kind, Enum):
         return list(kind)[-1]
-    samples: dict[Any, Any] = {int: number, str: "a", msgspec.Raw: msgspec.Raw(b"{}")}
+    samples: dict[Any, Any] = {int: number, str: "a", bytes: b"", bool: True, msgspec.Raw: msgspec.Raw(b"{}")}
     return samples.get(kind, {} if getattr(kind, "__origin__", None) is dict else ())
 
 

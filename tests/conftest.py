@@ -13,7 +13,7 @@ from hypothesis import settings
 
 from blazon.storage import Database, open_database
 from tests.running import Running, running
-from tests.servers import PostgresServer, RabbitServer, RedisServer, SmtpServer
+from tests.servers import MotoServer, PostgresServer, RabbitServer, RedisServer, SmtpServer, SoftHsm
 
 # How long an example takes says nothing on a machine that others use too.
 settings.register_profile("patient", deadline=None)
@@ -46,6 +46,23 @@ def rabbitmq() -> Iterator[RabbitServer]:
 def smtp() -> Iterator[SmtpServer]:
     """An SMTP server."""
     server = SmtpServer()
+    yield server
+    server.remove()
+
+
+@pytest.fixture(scope="session")
+def softhsm() -> Iterator[SoftHsm]:
+    """SoftHSM, a PKCS#11 module, with a token `blazon`."""
+    tokens = SoftHsm()
+    tokens.add_token("blazon")
+    yield tokens
+    tokens.remove()
+
+
+@pytest.fixture(scope="session")
+def moto() -> Iterator[MotoServer]:
+    """A server that speaks as AWS does."""
+    server = MotoServer()
     yield server
     server.remove()
 

@@ -34,6 +34,12 @@ class Answer(msgspec.Struct, frozen=True):
         """The body, read as JSON."""
         return json_module.loads(self.body)
 
+    @property
+    def reason(self) -> str:
+        """What an error says went wrong, in whichever shape its path has."""
+        said = self.json
+        return str(said["error"] if "error" in said else said["err"])
+
 
 class Person(msgspec.Struct, frozen=True):
     """A user who is signed in."""

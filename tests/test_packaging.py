@@ -76,7 +76,7 @@ def test_it_installs_and_finds_its_files(wheel: Path, tmp_path: Path) -> None:
         [python, "-c", source], cwd=tmp_path, env=environment, capture_output=True, text=True, check=True
     )
     *rooms, place = ended.stdout.splitlines()
-    assert rooms == ["users 1", "users 1"]
+    assert rooms == ["users 1", "users 1", "ca 1", "ca 1"]
     assert Path(place).is_relative_to(tmp_path)
     program = [tmp_path / "venv" / "bin" / "blazon", "--version"]
     shown = subprocess.run(program, env=environment, capture_output=True, text=True, check=True)
@@ -111,7 +111,8 @@ def test_what_is_imported_at_run_time_is_a_dependency() -> None:
     from importlib.metadata import packages_distributions
 
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
-    named = [*project["project"]["dependencies"], *project["project"]["optional-dependencies"]["embedded"]]
+    extras = project["project"]["optional-dependencies"].values()
+    named = [*project["project"]["dependencies"], *(requirement for extra in extras for requirement in extra)]
     allowed = {re.split(r"[>=<\[]", requirement)[0].replace("_", "-").lower() for requirement in named}
     providers = packages_distributions()
     for path in (ROOT / "src").rglob("*.py"):

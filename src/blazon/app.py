@@ -11,7 +11,7 @@ import structlog
 from prometheus_client import CollectorRegistry
 from prometheus_client.process_collector import ProcessCollector
 
-from blazon import things, users
+from blazon import ca, things, users
 from blazon.clock import Clock, SystemClock
 from blazon.embedded import EmbeddedRedis
 from blazon.errors import StartError, Unavailable
@@ -24,7 +24,7 @@ from blazon.web import Dispatcher, HttpMetrics, HttpServer, Limits, ServerSettin
 
 __all__ = ["ROOMS", "Blazon", "Started", "catalogue", "make_log"]
 
-ROOMS: tuple[Room, ...] = (users.room, things.room)
+ROOMS: tuple[Room, ...] = (users.room, things.room, ca.room)
 
 _TRIM_EVERY = 60.0
 """Seconds between two trimmings of the log."""
@@ -142,6 +142,9 @@ class Blazon:
             log_requests=self._settings.log.requests,
         )
 
+        for binary in (each for part in parts for each in part.binary_routes):
+            dispatcher.add_binary(binary)
+
         async def check() -> None:
             await house.database.row("SELECT 1")
 
@@ -160,6 +163,8 @@ class Blazon:
         for part in parts:
             for follower in part.followers:
                 self._run(follower.run(), "follower")
+            for work in part.work:
+                self._run(work(), "work of a room")
 
     def _run(self, work: Coroutine[Any, Any, None], name: str) -> None:
         self._tasks.append(asyncio.create_task(work, name=name))

@@ -1,6 +1,6 @@
 """What a room is to the house: one value that says everything it adds."""
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol, TypeVar
 
 import msgspec
@@ -9,7 +9,7 @@ from blazon.clock import Clock
 from blazon.log import Apply, EventType, Log, SubjectKind
 from blazon.settings import Settings
 from blazon.storage import Database, MigrationSet, Sealer
-from blazon.web import AnyRoute, Authenticator
+from blazon.web import AnyRoute, Authenticator, BinaryRoute
 
 __all__ = ["House", "Offers", "Parts", "Room", "Runs", "Table"]
 
@@ -66,12 +66,14 @@ class Parts(msgspec.Struct, frozen=True, kw_only=True):
     """A room that is running.
 
     `offers` are values for the rooms above. `authenticator` is given by the room that knows who callers are. `prepare`
-    runs once before the first request, `close` once after the last. `notes` are what a person who starts Blazon wants
-    to read: labels and texts.
+    runs once before the first request, `close` once after the last; `work` runs beside them until the end. `notes` are
+    what a person who starts Blazon wants to read: labels and texts.
     """
 
     routes: Sequence[AnyRoute] = ()
+    binary_routes: Sequence[BinaryRoute] = ()
     followers: Sequence[Runs] = ()
+    work: Sequence[Callable[[], Coroutine[Any, Any, None]]] = ()
     offers: Sequence[object] = ()
     authenticator: Authenticator | None = None
     prepare: Callable[[], Awaitable[None]] | None = None

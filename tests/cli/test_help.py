@@ -26,6 +26,8 @@ COMMANDS = {
     ),
     "connect": (),
     "disconnect": (),
+    "ca": ("create", "import", "list", "tree", "show", "crl"),
+    "cert": ("sign", "show", "inspect", "revoke", "verify", "export"),
     "events": ("tail", "show", "types"),
     "log": ("status", "verify"),
     "history": ("rebuild",),

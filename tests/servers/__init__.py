@@ -4,10 +4,21 @@ They die with the test process, also when it is killed. Each can be killed and s
 and started again empty.
 """
 
+from tests.servers.moto import MotoServer
 from tests.servers.postgres import PostgresServer
 from tests.servers.process import free_port, wait_for
 from tests.servers.rabbitmq import RabbitServer
 from tests.servers.redis import RedisServer
 from tests.servers.smtp import SmtpServer
+from tests.servers.softhsm import SoftHsm
 
-__all__ = ["PostgresServer", "RabbitServer", "RedisServer", "SmtpServer", "free_port", "wait_for"]
+__all__ = [
+    "MotoServer",
+    "PostgresServer",
+    "RabbitServer",
+    "RedisServer",
+    "SmtpServer",
+    "SoftHsm",
+    "free_port",
+    "wait_for",
+]

@@ -68,7 +68,7 @@ async def test_fields_of_the_wrong_type(blazon: Running, stream: Stream, routes:
                         tried += 1
                         answer = await blazon.call(operation.method, operation.at(), nested(place, value))
                         is_clear(answer, 400)
-                        assert answer.json["error"].startswith(".".join(place)), (str(operation), place, value)
+                        assert answer.reason.startswith(".".join(place)), (str(operation), place, value)
     assert events == []
     assert tried > 100
 
@@ -83,7 +83,7 @@ async def test_members_of_lists_of_the_wrong_type(blazon: Running, stream: Strea
                         tried += 1
                         answer = await blazon.call(operation.method, operation.at(), nested(place, value))
                         is_clear(answer, 400)
-                        assert answer.json["error"].startswith(".".join(place))
+                        assert answer.reason.startswith(".".join(place))
     assert events == []
     assert tried > 10
 
@@ -161,7 +161,7 @@ async def test_parameters(blazon: Running, stream: Stream, routes: list[Operatio
                     tried += 1
                     answer = await blazon.call(operation.method, f"{operation.at()}?{name}={value}")
                     is_clear(answer, 400)
-                    assert answer.json["error"].startswith("invalid query parameters"), (name, value[:40], answer.body)
+                    assert answer.reason.startswith("invalid query parameters"), (name, value[:40], answer.body)
     assert events == []
     assert tried > 300
 
@@ -169,7 +169,9 @@ async def test_parameters(blazon: Running, stream: Stream, routes: list[Operatio
 async def test_parameters_that_are_there_twice(blazon: Running, stream: Stream, routes: list[Operation]) -> None:
     async with stream.recorded() as events:
         for operation in routes:
-            for name in operation.query:
+            for name, schema in operation.query.items():
+                if schema.get("type") == "array":  # a list is there as often as it likes
+                    continue
                 for query in (
                     f"{name}=1&{name}=1",
                     f"{name}=&{name}=",
@@ -178,7 +180,7 @@ async def test_parameters_that_are_there_twice(blazon: Running, stream: Stream, 
                 ):
                     answer = await blazon.call(operation.method, f"{operation.at()}?{query}")
                     is_clear(answer, 400)
-                    assert "twice" in answer.json["error"]
+                    assert "twice" in answer.reason
     assert events == []
 
 
@@ -219,6 +221,9 @@ async def test_queries_that_are_no_queries(blazon: Running, stream: Stream, rout
 async def test_every_parameter_has_its_bounds_in_the_document(routes: list[Operation]) -> None:
     for operation in routes:
         for name, schema in operation.query.items():
-            assert schema.get("type") in ("integer", "boolean", "string") or "enum" in schema, (str(operation), name)
+            assert schema.get("type") in ("integer", "boolean", "string", "array") or "enum" in schema, (
+                str(operation),
+                name,
+            )
             if schema.get("type") == "integer":
                 assert {"minimum", "maximum", "default"} <= set(schema), (str(operation), name)

@@ -25,9 +25,13 @@ async def test_hostile_ids(blazon: Running, stream: Stream, routes: list[Operati
                 for value in HOSTILE:
                     body: Any = {} if operation.takes_body else None
                     answer = await blazon.call(operation.method, operation.at(value), body)
+                    if operation.path.endswith("/cn/{cn}") and answer.status == 200:
+                        assert answer.json["list"] == []  # a name nobody has
+                        continue
                     if answer.status != 204 or operation.method != "DELETE":
                         is_clear(answer, 400, 404, 405)
-    assert events == []
+    # That the admin was seen by another service is told once a minute (decision A18).
+    assert [event for event in events if event.operation != "user.identify"] == []
 
 
 @pytest.mark.parametrize(
@@ -69,7 +73,7 @@ async def test_wrong_methods(blazon: Running, stream: Stream, routes: list[Opera
                     if method != "HEAD":
                         is_clear(answer, 405)
                         for word in allowed:
-                            assert word in answer.json["error"]
+                            assert word in answer.reason
     assert events == []
 
 

@@ -150,7 +150,18 @@ class Api:
         except ValueError:
             raise ApiError(f"what answers at {self.url} is not Blazon; give the right address with --url") from None
 
-    def _exchange(self, method: str, path: str, data: str | None, headers: dict[str, str]) -> tuple[int, bytes]:
+    def fetch(self, path: str, data: bytes | None = None) -> bytes:
+        """What is at a path that is not JSON and needs no token; with data by POST. Raises ApiError."""
+        headers = {"Content-Type": "application/octet-stream"} if data is not None else {}
+        try:
+            status, answer = self._exchange("GET" if data is None else "POST", path, data, headers)
+        except (OSError, http.client.HTTPException, ValueError) as error:
+            raise ApiError(f"cannot reach {self.url} ({error})") from None
+        if status >= 400:
+            raise ApiError(_refusal(answer, status, self.url), status)
+        return answer
+
+    def _exchange(self, method: str, path: str, data: str | bytes | None, headers: dict[str, str]) -> tuple[int, bytes]:
         parts = urlsplit(self.url)
         kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
         connection = kind(parts.hostname or "", parts.port, timeout=_PATIENCE)
@@ -211,6 +222,6 @@ def _segment(identifier: str) -> str:
 def _refusal(answer: bytes, status: int, url: str) -> str:
     try:
         body = json.loads(answer)
-        return str(body["error"] or body["message"])
+        return str(body["err"] if "err" in body else body["error"] or body["message"])
     except (ValueError, KeyError, TypeError):
         return f"{url} answered {status}, and not as Blazon does; give the right address with --url"

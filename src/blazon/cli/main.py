@@ -40,6 +40,8 @@ _COMMANDS: Final = {
     "channels": _Command("blazon.cli.channels", "Make, import, list and change channels and who may do what on them."),
     "connect": _Command("blazon.cli.connect", "Put things on channels.", "connect"),
     "disconnect": _Command("blazon.cli.connect", "Take things off channels.", "disconnect"),
+    "ca": _Command("blazon.cli.ca", "Make, import and look at certificate authorities."),
+    "cert": _Command("blazon.cli.cert", "Issue, revoke and check certificates."),
     "events": _Command("blazon.cli.events", "Read the events of the log."),
     "log": _Command("blazon.cli.log", "Look after the log: status, verify."),
     "history": _Command("blazon.cli.history", "Rebuild tables from the log, or prove that they equal it."),
@@ -56,6 +58,7 @@ blazon token                               sign in as the first admin
 blazon users create jo@example.com         make a user
 blazon things create sensor                make a thing, and see its key
 blazon connect sensor --channel telemetry  put it on a channel
+blazon ca create Root                      make a certificate authority
 blazon events tail --follow                watch what happens
 """
 

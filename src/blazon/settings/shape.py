@@ -11,10 +11,12 @@ __all__ = [
     "Admin",
     "Amqp",
     "DatabaseSettings",
+    "EngineSettings",
     "Events",
     "Http",
     "Logging",
     "Mail",
+    "PkiSettings",
     "Redis",
     "Secrets",
     "Settings",
@@ -183,6 +185,39 @@ class Mail(Struct, frozen=True, forbid_unknown_fields=True):
     ] = "Blazon <blazon@localhost>"
 
 
+class PkiSettings(Struct, frozen=True, forbid_unknown_fields=True):
+    """Certificate authorities and certificates."""
+
+    url: Annotated[
+        str,
+        _url(
+            "Where devices fetch CRLs and OCSP answers; it stands in what is issued. Empty: http.public_url, else the"
+            " address Blazon listens on.",
+            "http",
+            "https",
+        ),
+    ] = ""
+    near: Annotated[Duration, _time("How long before its end a certificate is near it.", "1s")] = _span("30d")
+    critical: Annotated[Duration, _time("How long before its end a certificate is critical.", "1s")] = _span("7d")
+    crl_time: Annotated[Duration, _time("How long a CRL is good.", "1m")] = _span("48h")
+    ocsp_time: Annotated[Duration, _time("How long an OCSP answer is good.", "1m")] = _span("24h")
+
+
+class EngineSettings(Struct, frozen=True, forbid_unknown_fields=True):
+    """Crypto engines. The software engine is always there, under the id software."""
+
+    default: Annotated[Literal["software", "pkcs11", "kms"], Meta(description="The engine of CAs that name none.")] = (
+        "software"
+    )
+    pkcs11_module: Annotated[str, Meta(description="Path of a PKCS#11 module; empty is none.")] = ""
+    pkcs11_token: Annotated[str, Meta(description="Label of the PKCS#11 token.")] = ""
+    pkcs11_pin: Annotated[str, _secret("PIN of the PKCS#11 token.")] = ""
+    kms_region: Annotated[str, Meta(description="AWS region of the KMS; empty is none.")] = ""
+    kms_endpoint: Annotated[str, _url("Where the KMS is, when it is not that of AWS.", "http", "https")] = ""
+    kms_access_key: Annotated[str, Meta(description="AWS access key id; empty is what boto3 finds itself.")] = ""
+    kms_secret_key: Annotated[str, _secret("AWS secret access key; empty is what boto3 finds itself.")] = ""
+
+
 class Events(Struct, frozen=True, forbid_unknown_fields=True):
     """The event log."""
 
@@ -232,6 +267,8 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     users: UserSettings = UserSettings()
     tokens: TokenSettings = TokenSettings()
     mail: Mail = Mail()
+    pki: PkiSettings = PkiSettings()
+    engines: EngineSettings = EngineSettings()
     events: Events = Events()
     secrets: Secrets = Secrets()
     log: Logging = Logging()

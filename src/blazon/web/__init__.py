@@ -10,13 +10,15 @@ from blazon.web.metrics import HttpMetrics
 from blazon.web.openapi import document
 from blazon.web.pages import add_pages
 from blazon.web.reading import device_key
-from blazon.web.route import AnyRoute, Auth, Call, NoBody, NoQuery, Page, Reply, Route
+from blazon.web.route import AnyRoute, Auth, BinaryReply, BinaryRoute, Call, NoBody, NoQuery, Page, Reply, Route
 from blazon.web.server import HttpServer, ServerSettings, listen
 
 __all__ = [
     "AnyRoute",
     "Auth",
     "Authenticator",
+    "BinaryReply",
+    "BinaryRoute",
     "Call",
     "Dispatcher",
     "HttpMetrics",

@@ -16,7 +16,7 @@ from blazon.errors import BlazonError, Malformed, MethodNotAllowed, NotFound, Ou
 from blazon.web import failures, json, reading
 from blazon.web.deadlines import Deadlines
 from blazon.web.metrics import HttpMetrics
-from blazon.web.route import AnyRoute, Auth, Call, Reply
+from blazon.web.route import AnyRoute, Auth, BinaryRoute, Call, Reply
 
 __all__ = ["Authenticator", "Dispatcher", "Limits", "Receive", "Resource", "Scope", "Send"]
 
@@ -50,12 +50,13 @@ class Authenticator(Protocol):
 class _Node:
     """One step of a path."""
 
-    __slots__ = ("literal", "parameter", "resource", "routes")
+    __slots__ = ("literal", "parameter", "resource", "rest", "routes")
 
     def __init__(self) -> None:
         self.literal: dict[str, _Node] = {}
         self.parameter: _Node | None = None
-        self.routes: dict[str, _Bound] = {}
+        self.rest: _Node | None = None
+        self.routes: dict[str, _Bound | _BoundBinary] = {}
         self.resource: Resource | None = None
 
 
@@ -68,6 +69,16 @@ class _Bound:
         self.route = route
         self.parameters = route.parameters
         self.decoder: msgspec.json.Decoder[Any] = msgspec.json.Decoder(route.body)
+        self.metrics = metrics.of(route.method, route.path)
+
+
+class _BoundBinary:
+    """A route of octets with what it needs at run time."""
+
+    __slots__ = ("metrics", "route")
+
+    def __init__(self, route: BinaryRoute, metrics: HttpMetrics) -> None:
+        self.route = route
         self.metrics = metrics.of(route.method, route.path)
 
 
@@ -94,11 +105,19 @@ class Dispatcher:
         self._trusted_proxies = trusted_proxies
         self._log_requests = log_requests
         self._unmatched = metrics.of("", "")
+        self._metrics = metrics
         for route in routes:
-            node = self._place(route.path)
-            if route.method in node.routes:
-                raise ValueError(f"{route.method} {route.path} is declared twice")
-            node.routes[route.method] = _Bound(route, metrics)
+            self._add(_Bound(route, metrics))
+
+    def _add(self, bound: "_Bound | _BoundBinary") -> None:
+        node = self._place(bound.route.path)
+        if bound.route.method in node.routes:
+            raise ValueError(f"{bound.route.method} {bound.route.path} is declared twice")
+        node.routes[bound.route.method] = bound
+
+    def add_binary(self, route: BinaryRoute) -> None:
+        """Serves a route of octets."""
+        self._add(_BoundBinary(route, self._metrics))
 
     def add_resource(self, path: str, resource: Resource) -> None:
         """Serves GET and HEAD of one path with an ASGI application of its own."""
@@ -107,7 +126,10 @@ class Dispatcher:
     def _place(self, path: str) -> _Node:
         node = self._root
         for part in path.strip("/").split("/"):
-            if part.startswith("{"):
+            if part.endswith("*}"):
+                node.rest = node.rest or _Node()
+                node = node.rest
+            elif part.startswith("{"):
                 node.parameter = node.parameter or _Node()
                 node = node.parameter
             else:
@@ -118,7 +140,7 @@ class Dispatcher:
         """Serves one request (ASGI 3)."""
         started = time.perf_counter()
         headers = reading.Headers(scope["headers"])
-        bound: _Bound | None = None
+        bound: _Bound | _BoundBinary | None = None
         traceparent = reading.trace_of(headers)
         try:
             if headers.one(b"host") is None and scope["http_version"] == "1.1":
@@ -129,21 +151,23 @@ class Dispatcher:
                 return
             bound = _of_method(node, scope["method"])
             with self._deadlines.watch():
-                call = await self._read(bound, values, scope, headers, receive, traceparent)
-                reply = await bound.route.handler(call)
-            status, answer, more = _written(reply)
+                if isinstance(bound, _BoundBinary):
+                    status, answer, more = await self._answer_binary(bound, values, headers, receive)
+                else:
+                    call = await self._read(bound, values, scope, headers, receive, traceparent)
+                    status, answer, more = _written(await bound.route.handler(call))
         except BlazonError as error:
-            status, answer, more = _failed(error, headers)
+            status, answer, more = _failed(error, scope["path"], headers)
         except TimeoutError:
             late = OutcomeUnknown(
                 f"this took longer than {self._limits.request_seconds:g} seconds and may happen yet; what was sent with"
                 " an Idempotency-Key can safely be sent again"
             )
-            status, answer, more = _failed(late, headers)
+            status, answer, more = _failed(late, scope["path"], headers)
         except Exception:  # noqa: BLE001 - a bug of ours is an answer to the caller, and a trace for us
             _log.exception("a request failed", method=scope["method"], path=scope["path"], traceparent=traceparent)
             bug = BlazonError(f"this is a bug of Blazon; the log has it under {traceparent.split('-')[1]}")
-            status, answer, more = _failed(bug, headers)
+            status, answer, more = _failed(bug, scope["path"], headers)
         await _send(send, status, answer, more)
         seconds = time.perf_counter() - started
         (bound.metrics if bound is not None else self._unmatched).observe(status, seconds)
@@ -159,9 +183,13 @@ class Dispatcher:
 
     def _find(self, path: str) -> tuple[_Node, list[str]]:
         """The node of a path and the values of its parameters. A literal step wins over a parameter."""
-        node, values = self._root, []
-        for part in path[1:].split("/"):
+        node = self._root
+        values: list[str] = []
+        parts = path[1:].split("/")
+        for place, part in enumerate(parts):
             following = node.literal.get(part)
+            if following is None and node.rest is not None:
+                return node.rest, [*values, "/".join(parts[place:])]
             if following is None:
                 following = node.parameter
                 if following is None or not part or "\0" in part:
@@ -171,6 +199,16 @@ class Dispatcher:
         if not node.routes and node.resource is None:
             raise NotFound("there is nothing at this path")
         return node, values
+
+    async def _answer_binary(
+        self, bound: _BoundBinary, values: Sequence[str], headers: reading.Headers, receive: Receive
+    ) -> "_Written":
+        body = b""
+        if bound.route.method == "POST":
+            body = await reading.body_of(headers, receive, self._limits.body_bytes, self._bodies)
+        reply = await bound.route.handler(tuple(values), body)
+        more = [(name.encode(), value.encode()) for name, value in reply.headers]
+        return reply.status, reply.body, [*more, (b"content-type", reply.content_type.encode())]
 
     async def _read(
         self,
@@ -219,7 +257,7 @@ class Dispatcher:
             return Caller()
 
 
-def _of_method(node: _Node, method: str) -> _Bound:
+def _of_method(node: _Node, method: str) -> _Bound | _BoundBinary:
     # HEAD is GET whose answer has no body (RFC 9110 §9.3.2); the server leaves it out.
     bound = node.routes.get("GET" if method == "HEAD" else method)
     if bound is None:
@@ -243,11 +281,11 @@ def _written(reply: Reply) -> _Written:
     return reply.status, _encode(reply.body), headers
 
 
-def _failed(error: BlazonError, asked: reading.Headers) -> _Written:
+def _failed(error: BlazonError, path: str, asked: reading.Headers) -> _Written:
     problem = reading.wants_problem(asked)
     headers = [(name.encode(), value.encode()) for name, value in failures.headers_of(error)]
     headers.append((b"content-type", failures.PROBLEM.encode()) if problem else _JSON)
-    return failures.status_of(error), failures.body_of(error, problem=problem), headers
+    return failures.status_of(error), failures.body_of(error, problem=problem, path=path), headers
 
 
 async def _send(send: Send, status: int, body: bytes, headers: list[tuple[bytes, bytes]]) -> None:

@@ -1,7 +1,8 @@
 """Errors → HTTP answers, in this one place.
 
-The body is `{"error": <what exactly>, "message": <what kind>}`, as clients of the first dialect expect it, or a problem
-document (RFC 9457) when the request's Accept header asks for one.
+The body is `{"error": <what exactly>, "message": <what kind>}`, as clients of the first dialect expect it, below some
+paths that of the dialect spoken there (decision C2), or a problem document (RFC 9457) when the request's Accept header
+asks for one.
 """
 
 from typing import Final
@@ -31,9 +32,11 @@ from blazon.errors import (
     UnsupportedMedia,
 )
 
-__all__ = ["PROBLEM", "STATUS", "Failure", "body_of", "headers_of", "status_of"]
+__all__ = ["PROBLEM", "STATUS", "Failure", "PkiFailure", "body_of", "headers_of", "shape_at", "status_of"]
 
 PROBLEM: Final = "application/problem+json"
+
+_PKI_PATHS: Final = ("/api/ca/", "/api/va/")
 
 STATUS: Final[dict[type[BlazonError], int]] = {
     BlazonError: 500,
@@ -68,6 +71,12 @@ class Failure(msgspec.Struct, frozen=True):
     message: str
 
 
+class PkiFailure(msgspec.Struct, frozen=True):
+    """What went wrong: `err` says what exactly."""
+
+    err: str
+
+
 class _Problem(msgspec.Struct, frozen=True):
     """RFC 9457 §3.1; the type is about:blank, so `title` is the kind and `status` says the rest."""
 
@@ -97,8 +106,15 @@ def headers_of(error: BlazonError) -> list[tuple[str, str]]:
     return []
 
 
-def body_of(error: BlazonError, *, problem: bool) -> bytes:
-    """The body of an error's answer."""
+def shape_at(path: str) -> type[Failure] | type[PkiFailure]:
+    """The body of errors at a path."""
+    return PkiFailure if path.startswith(_PKI_PATHS) else Failure
+
+
+def body_of(error: BlazonError, *, problem: bool, path: str = "") -> bytes:
+    """The body of an error's answer at a path."""
     if problem:
         return msgspec.json.encode(_Problem(error.title, status_of(error), error.reason))
+    if shape_at(path) is PkiFailure:
+        return msgspec.json.encode(PkiFailure(error.reason or error.title))
     return msgspec.json.encode(Failure(error.reason, error.title))

@@ -18,7 +18,7 @@ from blazon.errors import (
     Unavailable,
     UnsupportedMedia,
 )
-from blazon.web.failures import STATUS, Failure
+from blazon.web.failures import STATUS, shape_at
 from blazon.web.route import AnyRoute, Auth
 
 __all__ = ["document"]
@@ -29,7 +29,7 @@ _REFERENCE = "#/components/schemas/{name}"
 def document(routes: Iterable[AnyRoute], title: str, description: str) -> dict[str, Any]:
     """The document for some routes."""
     routes = list(routes)
-    shapes: set[type[Any]] = {Failure}
+    shapes: set[type[Any]] = {shape_at(route.path) for route in routes} | {shape_at("")}
     for route in routes:
         shapes |= {shape for shape in (route.answer, route.body if route.takes_body else None) if shape is not None}
     ordered = sorted(shapes, key=lambda shape: shape.__name__)
@@ -129,13 +129,14 @@ def _responses(route: AnyRoute) -> dict[str, Any]:
     if route.answer is not None:
         success["content"] = {"application/json": {"schema": _schema(route.answer)}}
     responses = {str(route.status): success}
+    failure = shape_at(route.path).__name__
     for kind in sorted(_errors(route), key=lambda kind: STATUS[kind]):
         status = str(STATUS[kind])
         responses.setdefault(
             status,
             {
                 "description": re.sub(r"\s+", " ", (kind.__doc__ or "").strip().split("\n\n")[0]),
-                "content": {"application/json": {"schema": {"$ref": _REFERENCE.format(name="Failure")}}},
+                "content": {"application/json": {"schema": {"$ref": _REFERENCE.format(name=failure)}}},
             },
         )
     return responses

@@ -149,31 +149,44 @@ async def _receive_all(receive: Receive, limit: int) -> bytes:
 
 
 def query_of(raw: bytes, shape: type[Q]) -> Q:
-    """The parameters of a query. One that is not known is ignored; one that is there twice is refused."""
+    """The parameters of a query. One that is not known is ignored; one that is there twice and no list is refused."""
     try:
         pairs = parse_qsl(raw.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=_QUERY_FIELDS)
     except UnicodeDecodeError:
         raise Malformed("invalid query parameters: the query is not percent-encoded UTF-8") from None
     except ValueError:
         raise Malformed(f"invalid query parameters: there are more than {_QUERY_FIELDS}") from None
+    lists = _lists(shape)  # type: ignore[arg-type]
+    many = {name: tuple(value for key, value in pairs if key == name and value) for name in lists}
+    pairs = [(name, value) for name, value in pairs if name not in lists]
     values = dict(pairs)
     if len(values) != len(pairs):
         names = [name for name, _ in pairs]
         twice = next(name for name in names if names.count(name) > 1)
         raise Malformed(f"invalid query parameters: {twice[:100]!r} is there twice")
-    if any("\0" in value for value in values.values()):
+    if any("\0" in value for value in (*values.values(), *(each for found in many.values() for each in found))):
         raise Malformed("invalid query parameters: U+0000 is not a character that can be asked for")
     # A text that is given and empty asks for nothing; a number that is empty is a mistake.
     texts = _texts(shape)  # type: ignore[arg-type]
     values = {name: value for name, value in values.items() if value or name not in texts}
     try:
-        found = msgspec.convert(values, shape, strict=False)
+        found = msgspec.convert({**values, **many}, shape, strict=False)
     except msgspec.ValidationError as error:
         raise Malformed(f"invalid query parameters: {place_first(str(error))}") from None
     for name, value in values.items():
         if value and getattr(found, name, value) is None:  # msgspec takes the word null for nothing
             raise Malformed(f"invalid query parameters: {name}: invalid value {value[:100]!r}")
     return found
+
+
+@lru_cache(maxsize=256)
+def _lists(shape: Any) -> frozenset[str]:
+    """The names of the parameters that may be there more than once."""
+    described = msgspec.inspect.type_info(shape)
+    assert isinstance(described, msgspec.inspect.StructType)
+    return frozenset(
+        field.encode_name for field in described.fields if isinstance(_bare(field.type), msgspec.inspect.VarTupleType)
+    )
 
 
 @lru_cache(maxsize=256)

@@ -1,6 +1,6 @@
 """What a room declares for HTTP: routes. The dispatcher serves them and OpenAPI describes them, from the same words."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from enum import Enum
 from http import HTTPStatus
 from typing import Annotated, Any, Generic, TypeVar
@@ -11,7 +11,7 @@ from blazon.caller import Caller
 from blazon.errors import RequestError
 from blazon.web.reading import Headers
 
-__all__ = ["Auth", "Call", "NoBody", "NoQuery", "Page", "Reply", "Route"]
+__all__ = ["Auth", "BinaryReply", "BinaryRoute", "Call", "NoBody", "NoQuery", "Page", "Reply", "Route"]
 
 B = TypeVar("B")
 Q = TypeVar("Q", bound=Struct)
@@ -68,7 +68,7 @@ class Reply(Struct, frozen=True):
     """An answer. `body` is encoded as JSON; None is an answer without a body."""
 
     status: int = 200
-    body: Struct | None = None
+    body: Struct | Sequence[Struct] | Mapping[str, int] | None = None
     headers: tuple[tuple[str, str], ...] = ()
 
 
@@ -87,7 +87,7 @@ class Route(Struct, Generic[B, Q], frozen=True, kw_only=True):
     tag: str
     body: type[B] = NoBody  # type: ignore[assignment]
     query: type[Q] = NoQuery  # type: ignore[assignment]
-    answer: type[Struct] | None = None
+    answer: type[Any] | None = None
     status: int = int(HTTPStatus.OK)
     auth: Auth = Auth.USER
     errors: tuple[type[RequestError], ...] = ()
@@ -112,3 +112,24 @@ class Route(Struct, Generic[B, Q], frozen=True, kw_only=True):
 
 
 AnyRoute = Route[Any, Any]
+
+
+class BinaryReply(Struct, frozen=True):
+    """An answer that is not JSON."""
+
+    body: bytes
+    content_type: str
+    headers: tuple[tuple[str, str], ...] = ()
+    status: int = int(HTTPStatus.OK)
+
+
+class BinaryRoute(Struct, frozen=True, kw_only=True):
+    """One method of one path whose bodies are octets of a format of their own; anybody may call it.
+
+    The last part of `path` may be `{name*}`: it stands for the rest of the path, slashes included. `handler` gets the
+    values of the path's parameters in order, percent-decoded, and the body.
+    """
+
+    method: str
+    path: str
+    handler: Callable[[tuple[str, ...], bytes], Awaitable[BinaryReply]]

@@ -1,0 +1,313 @@
+"""CAs over HTTP."""
+
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+from msgspec import Meta, Struct
+
+from blazon.ca.api.shapes import (
+    API,
+    AuthorityBody,
+    AuthorityPage,
+    Encoded,
+    ExpirationBody,
+    KeyBody,
+    ListQuery,
+    Metadata,
+    MetadataBody,
+    Nothing,
+    StatusBody,
+    SubjectBody,
+    authority_body,
+    authority_reply,
+    listing_of,
+    octets_of,
+    read_certificate_field,
+    seconds_of,
+    text_base64,
+)
+from blazon.ca.listing import AUTHORITY_FIELDS
+from blazon.ca.models import Owner, PendingRequest
+from blazon.ca.service import Authorities, AuthorityDraft, ImportDraft, Imports, RequestDraft, Requests
+from blazon.ca.service.rules import read_reason
+from blazon.ca.x509 import CaOptions, NameConstraints, format_serial, parse_serial, pem_of, read_private_key
+from blazon.clock import rfc3339
+from blazon.errors import Conflict, Forbidden, Malformed, NotFound, RuleBroken
+from blazon.web import AnyRoute, Call, NoBody, NoQuery, Reply, Route
+
+__all__ = ["AuthorityApi"]
+
+_REFUSED = (Forbidden, NotFound, Conflict, RuleBroken)
+
+
+class CreateCaBody(Struct, frozen=True, kw_only=True):
+    """A CA to make; without `parent_id` a root."""
+
+    id: str | None = None
+    subject: SubjectBody
+    key_metadata: KeyBody
+    ca_expiration: ExpirationBody
+    issuance_expiration: ExpirationBody
+    engine_id: str | None = None
+    parent_id: Annotated[str, Meta(description="Id or common name of the CA above.")] | None = None
+    metadata: Metadata | None = None
+    profile_id: Annotated[str, Meta(description="Issuance profile, by id or name.")] | None = None
+    path_length: Annotated[int, Meta(ge=0, le=255, description="How many CAs may follow it.")] | None = None
+    name_constraints: NameConstraints | None = None
+    near_expiration: Annotated[str, Meta(description="A duration, such as 30d.")] | None = None
+    critical_expiration: Annotated[str, Meta(description="A duration, such as 7d.")] | None = None
+
+
+class ImportCaBody(Struct, frozen=True, kw_only=True):
+    """A CA made elsewhere: IMPORTED with its private key, EXTERNAL without."""
+
+    ca: Encoded
+    id: str | None = None
+    engine_id: str | None = None
+    private_key: Annotated[str, Meta(description="Base64 of PEM (PKCS #8), not encrypted.")] | None = None
+    ca_chain: tuple[Encoded, ...] = ()
+    ca_type: Owner | None = None
+    issuance_expiration: ExpirationBody | None = None
+    metadata: Metadata | None = None
+    profile_id: str | None = None
+    near_expiration: str | None = None
+    critical_expiration: str | None = None
+
+
+class RequestCaBody(Struct, frozen=True, kw_only=True):
+    """A CA for which an outside parent is to be asked."""
+
+    id: str | None = None
+    subject: SubjectBody
+    key_metadata: KeyBody
+    issuance_expiration: ExpirationBody
+    engine_id: str | None = None
+    metadata: Metadata | None = None
+    path_length: Annotated[int, Meta(ge=0, le=255)] | None = None
+
+
+class CompleteBody(Struct, frozen=True):
+    """The certificate an outside parent made, and those above it, nearest first."""
+
+    certificate: Encoded
+    ca_chain: tuple[Encoded, ...] = ()
+
+
+class RequestBody(Struct, frozen=True):
+    """A CA that waits for its certificate. `csr` is base64 of PEM."""
+
+    id: str
+    subject: SubjectBody
+    csr: str
+    engine_id: str
+    creation_ts: str
+
+
+class RequestList(Struct, frozen=True):
+    """The CAs that wait."""
+
+    list: list[RequestBody]
+
+
+class ChainBody(Struct, frozen=True):
+    """A CA's certificate and those above it, nearest first, each base64 of PEM."""
+
+    chain: list[str]
+
+
+class AuthorityApi:
+    """Handlers of the CA routes."""
+
+    def __init__(self, authorities: Authorities, imports: Imports, requests: Requests) -> None:
+        self._authorities = authorities
+        self._imports = imports
+        self._requests = requests
+
+    async def create_ca(self, call: Call[CreateCaBody, NoQuery]) -> Reply:
+        body = call.body
+        draft = AuthorityDraft(
+            id=body.id or "",
+            subject=body.subject.read(),
+            spec=body.key_metadata.read(),
+            expiration=body.ca_expiration.read(),
+            issuance_expiration=body.issuance_expiration.read(),
+            engine_id=body.engine_id or "",
+            parent=body.parent_id or "",
+            metadata=body.metadata,
+            profile=body.profile_id or "",
+            options=CaOptions(body.path_length, body.name_constraints or NameConstraints()),
+            near=seconds_of("near_expiration", body.near_expiration),
+            critical=seconds_of("critical_expiration", body.critical_expiration),
+        )
+        return authority_reply(await self._authorities.create(call.caller, draft), 201, made=True)
+
+    async def import_ca(self, call: Call[ImportCaBody, NoQuery]) -> Reply:
+        body = call.body
+        wanted = Owner.EXTERNAL if not body.private_key else Owner.IMPORTED
+        if body.ca_type is not None and body.ca_type is not wanted:
+            raise Malformed(
+                f"CA type inconsistent: {body.ca_type} given; with a private key it is IMPORTED, without EXTERNAL"
+            )
+        draft = ImportDraft(
+            id=body.id or "",
+            certificate=read_certificate_field("ca", body.ca),
+            chain=tuple(read_certificate_field("ca_chain", each) for each in body.ca_chain),
+            private_key=read_private_key(octets_of("private_key", body.private_key)) if body.private_key else None,
+            issuance_expiration=None if body.issuance_expiration is None else body.issuance_expiration.read(),
+            engine_id=body.engine_id or "",
+            metadata=body.metadata,
+            profile=body.profile_id or "",
+            near=seconds_of("near_expiration", body.near_expiration),
+            critical=seconds_of("critical_expiration", body.critical_expiration),
+        )
+        return authority_reply(await self._imports.import_(call.caller, draft), 201, made=True)
+
+    async def list_cas(self, call: Call[NoBody, ListQuery]) -> Reply:
+        return await self._list(call, None)
+
+    async def list_cas_by_common_name(self, call: Call[NoBody, ListQuery]) -> Reply:
+        return await self._list(call, call.path["cn"])
+
+    async def _list(self, call: Call[NoBody, ListQuery], common_name: str | None) -> Reply:
+        listing = listing_of(call.query, AUTHORITY_FIELDS)
+        found, bookmark = await self._authorities.browse(call.caller, listing, common_name)
+        return Reply(200, AuthorityPage(bookmark, [authority_body(authority) for authority in found]))
+
+    async def view_ca(self, call: Call[NoBody, NoQuery]) -> Reply:
+        return authority_reply(await self._authorities.view(call.caller, call.path["id"]))
+
+    async def view_ca_by_serial(self, call: Call[NoBody, NoQuery]) -> Reply:
+        serial = format_serial(parse_serial(call.path["sn"]))
+        return authority_reply(await self._authorities.by_serial(call.caller, serial))
+
+    async def view_ca_chain(self, call: Call[NoBody, NoQuery]) -> Reply:
+        chain = await self._authorities.chain(call.caller, call.path["id"])
+        return Reply(200, ChainBody([text_base64(pem_of(each)) for each in chain]))
+
+    async def update_ca_metadata(self, call: Call[MetadataBody, NoQuery]) -> Reply:
+        return authority_reply(await self._authorities.set_metadata(call.caller, call.path["id"], call.body.metadata))
+
+    async def update_ca_status(self, call: Call[StatusBody, NoQuery]) -> Reply:
+        reason = read_reason(call.body.revocation_reason)
+        authority = await self._authorities.set_status(call.caller, call.path["id"], call.body.status, reason)
+        return authority_reply(authority, 201)
+
+    async def delete_ca(self, call: Call[NoBody, NoQuery]) -> Reply:
+        await self._authorities.delete(call.caller, call.path["id"])
+        return Reply(200, Nothing())
+
+    async def create_ca_request(self, call: Call[RequestCaBody, NoQuery]) -> Reply:
+        body = call.body
+        draft = RequestDraft(
+            id=body.id or "",
+            subject=body.subject.read(),
+            spec=body.key_metadata.read(),
+            issuance_expiration=body.issuance_expiration.read(),
+            engine_id=body.engine_id or "",
+            metadata=body.metadata,
+            options=CaOptions(body.path_length),
+        )
+        return Reply(201, _request(await self._requests.create(call.caller, draft)))
+
+    async def list_ca_requests(self, call: Call[NoBody, NoQuery]) -> Reply:
+        return Reply(200, RequestList([_request(each) for each in await self._requests.browse(call.caller)]))
+
+    async def view_ca_request(self, call: Call[NoBody, NoQuery]) -> Reply:
+        return Reply(200, _request(await self._requests.view(call.caller, call.path["id"])))
+
+    async def complete_ca_request(self, call: Call[CompleteBody, NoQuery]) -> Reply:
+        certificate = read_certificate_field("certificate", call.body.certificate)
+        chain = tuple(read_certificate_field("ca_chain", each) for each in call.body.ca_chain)
+        authority = await self._requests.complete(call.caller, call.path["id"], certificate, chain)
+        return authority_reply(authority, 201, made=True)
+
+    async def delete_ca_request(self, call: Call[NoBody, NoQuery]) -> Reply:
+        await self._requests.delete(call.caller, call.path["id"])
+        return Reply(200, Nothing())
+
+    def routes(self) -> Sequence[AnyRoute]:
+        """The routes of CAs."""
+        one = f"{API}/cas/{{id}}"
+        waiting = f"{API}/requests"
+        return (
+            _post(f"{API}/cas", "Create a CA", self.create_ca, CreateCaBody),
+            _post(f"{API}/cas/import", "Import a CA", self.import_ca, ImportCaBody),
+            _get(f"{API}/cas", "List CAs", self.list_cas, AuthorityPage, ListQuery),
+            _get(
+                f"{API}/cas/cn/{{cn}}",
+                "List the CAs with a common name",
+                self.list_cas_by_common_name,
+                AuthorityPage,
+                ListQuery,
+            ),
+            _get(f"{API}/cas/sn/{{sn}}", "View a CA by its serial number", self.view_ca_by_serial, AuthorityBody),
+            _get(one, "View a CA by id or common name", self.view_ca, AuthorityBody),
+            _get(f"{one}/chain", "View a CA's certificate and those above it", self.view_ca_chain, ChainBody),
+            Route(
+                method="PUT",
+                path=f"{one}/metadata",
+                summary="Replace the metadata of a CA",
+                handler=self.update_ca_metadata,
+                tag="cas",
+                body=MetadataBody,
+                answer=AuthorityBody,
+                errors=_REFUSED,
+            ),
+            _post(f"{one}/status", "Revoke a CA, or end a hold", self.update_ca_status, StatusBody),
+            _delete(one, "Delete a CA that is expired or revoked", self.delete_ca),
+            _post(waiting, "Request a CA from an outside parent", self.create_ca_request, RequestCaBody, RequestBody),
+            _get(waiting, "List the CAs that wait for a certificate", self.list_ca_requests, RequestList),
+            _get(f"{waiting}/{{id}}", "View a CA that waits for a certificate", self.view_ca_request, RequestBody),
+            _post(
+                f"{waiting}/{{id}}/certificate",
+                "Give a CA the certificate of its outside parent",
+                self.complete_ca_request,
+                CompleteBody,
+            ),
+            _delete(f"{waiting}/{{id}}", "Give a CA up that waits for a certificate", self.delete_ca_request),
+        )
+
+
+def _request(pending: PendingRequest) -> RequestBody:
+    subject = SubjectBody(**{name: getattr(pending.subject, name) for name in SubjectBody.__struct_fields__})
+    csr = text_base64(pending.request)
+    return RequestBody(pending.id, subject, csr, pending.key.engine_id, rfc3339(pending.created_at))
+
+
+def _post(path: str, summary: str, handler: Any, body: type[Struct], answer: type[Struct] = AuthorityBody) -> AnyRoute:
+    return Route(
+        method="POST",
+        path=path,
+        summary=summary,
+        handler=handler,
+        tag="cas",
+        body=body,
+        answer=answer,
+        status=201,
+        errors=_REFUSED,
+    )
+
+
+def _get(path: str, summary: str, handler: Any, answer: type[Struct], query: type[Struct] = NoQuery) -> AnyRoute:
+    return Route(
+        method="GET",
+        path=path,
+        summary=summary,
+        handler=handler,
+        tag="cas",
+        query=query,
+        answer=answer,
+        errors=(Forbidden, NotFound, Conflict),
+    )
+
+
+def _delete(path: str, summary: str, handler: Any) -> AnyRoute:
+    return Route(
+        method="DELETE",
+        path=path,
+        summary=summary,
+        handler=handler,
+        tag="cas",
+        answer=Nothing,
+        errors=(Forbidden, NotFound, Conflict),
+    )

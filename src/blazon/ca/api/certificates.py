@@ -1,0 +1,275 @@
+"""Certificates over HTTP."""
+
+from collections.abc import Sequence
+from ipaddress import ip_address
+from typing import Annotated, Any
+
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from msgspec import Meta, Struct
+
+from blazon.ca.api.shapes import (
+    API,
+    CertificateBody,
+    CertificatePage,
+    Encoded,
+    KeyBody,
+    ListQuery,
+    Metadata,
+    MetadataBody,
+    StatusBody,
+    SubjectBody,
+    certificate_body,
+    certificate_reply,
+    listing_of,
+    octets_of,
+    read_certificate_field,
+    text_base64,
+)
+from blazon.ca.listing import CERTIFICATE_FIELDS
+from blazon.ca.models import Certificate, Status
+from blazon.ca.service import Certificates, KeyedDraft, SignDraft
+from blazon.ca.service.rules import read_reason
+from blazon.ca.x509 import format_serial, parse_serial, parse_time, read_csr
+from blazon.errors import Conflict, Forbidden, Malformed, NotFound, RuleBroken
+from blazon.web import AnyRoute, Call, NoBody, NoQuery, Reply, Route
+
+__all__ = ["CertificateApi"]
+
+_REFUSED = (Forbidden, NotFound, Conflict, RuleBroken)
+_MOST_NAMES = 1000
+
+
+class SignBody(Struct, frozen=True, kw_only=True):
+    """A request (PKCS #10) to issue a certificate for: with its own subject (`sign_verbatim`), or with `subject`."""
+
+    csr: Encoded
+    sign_verbatim: bool = False
+    subject: SubjectBody | None = None
+    profile_id: Annotated[str, Meta(description="Issuance profile by id or name; else that of the CA.")] | None = None
+    valid_to: Annotated[str, Meta(description="An earlier end (RFC 3339).")] | None = None
+    metadata: Metadata | None = None
+
+
+class CreateCertificateBody(Struct, frozen=True, kw_only=True):
+    """A certificate whose key the server makes and hands out once."""
+
+    subject: SubjectBody
+    key_metadata: KeyBody
+    dns_names: Annotated[tuple[str, ...], Meta(max_length=_MOST_NAMES)] = ()
+    ip_addresses: Annotated[tuple[str, ...], Meta(max_length=_MOST_NAMES)] = ()
+    emails: Annotated[tuple[str, ...], Meta(max_length=_MOST_NAMES)] = ()
+    uris: Annotated[tuple[str, ...], Meta(max_length=_MOST_NAMES)] = ()
+    profile_id: str | None = None
+    valid_to: str | None = None
+    metadata: Metadata | None = None
+
+
+class ImportCertificateBody(Struct, frozen=True):
+    """A certificate made elsewhere."""
+
+    certificate: Encoded
+    metadata: Metadata | None = None
+
+
+class ExpirationQuery(ListQuery, kw_only=True, frozen=True):
+    """A window of time in which certificates end."""
+
+    expires_after: Annotated[str, Meta(description="A time (RFC 3339).")] | None = None
+    expires_before: Annotated[str, Meta(description="A time (RFC 3339).")] | None = None
+
+
+class CertificateApi:
+    """Handlers of the certificate routes."""
+
+    def __init__(self, certificates: Certificates) -> None:
+        self._certificates = certificates
+
+    async def sign_certificate(self, call: Call[SignBody, NoQuery]) -> Reply:
+        body = call.body
+        if not body.sign_verbatim and body.subject is None:
+            raise Malformed("struct validation error: give a subject, or sign_verbatim true for that of the CSR")
+        draft = SignDraft(
+            request=read_csr(octets_of("csr", body.csr)),
+            subject=None if body.sign_verbatim or body.subject is None else body.subject.read(),
+            profile=body.profile_id or "",
+            valid_to=parse_time(body.valid_to) if body.valid_to else None,
+            metadata=body.metadata,
+        )
+        return certificate_reply(await self._certificates.sign(call.caller, call.path["id"], draft), 201)
+
+    async def create_certificate(self, call: Call[CreateCertificateBody, NoQuery]) -> Reply:
+        body = call.body
+        draft = KeyedDraft(
+            subject=body.subject.read(),
+            spec=body.key_metadata.read(),
+            names=_names(body),
+            profile=body.profile_id or "",
+            valid_to=parse_time(body.valid_to) if body.valid_to else None,
+            metadata=body.metadata,
+        )
+        certificate, key = await self._certificates.create(call.caller, call.path["id"], draft)
+        pem = "" if key is None else text_base64(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+        return certificate_reply(certificate, 201, pem)
+
+    async def import_certificate(self, call: Call[ImportCertificateBody, NoQuery]) -> Reply:
+        certificate = read_certificate_field("certificate", call.body.certificate)
+        return certificate_reply(await self._certificates.import_(call.caller, certificate, call.body.metadata), 201)
+
+    async def list_certificates(self, call: Call[NoBody, ListQuery]) -> Reply:
+        listing = listing_of(call.query, CERTIFICATE_FIELDS)
+        return _page(*await self._certificates.browse(call.caller, listing))
+
+    async def list_certificates_by_status(self, call: Call[NoBody, ListQuery]) -> Reply:
+        listing = listing_of(call.query, CERTIFICATE_FIELDS)
+        return _page(*await self._certificates.browse(call.caller, listing, status=_status(call.path["status"])))
+
+    async def list_certificates_of_ca(self, call: Call[NoBody, ListQuery]) -> Reply:
+        listing = listing_of(call.query, CERTIFICATE_FIELDS)
+        return _page(*await self._certificates.browse(call.caller, listing, ca=call.path["id"]))
+
+    async def list_certificates_of_ca_by_status(self, call: Call[NoBody, ListQuery]) -> Reply:
+        listing = listing_of(call.query, CERTIFICATE_FIELDS)
+        ca, status = call.path["id"], _status(call.path["status"])
+        return _page(*await self._certificates.browse(call.caller, listing, ca=ca, status=status))
+
+    async def list_certificates_by_expiration(self, call: Call[NoBody, ExpirationQuery]) -> Reply:
+        listing = listing_of(call.query, CERTIFICATE_FIELDS)
+        after = parse_time(call.query.expires_after) if call.query.expires_after else None
+        before = parse_time(call.query.expires_before) if call.query.expires_before else None
+        return _page(*await self._certificates.expiring(call.caller, listing, after, before))
+
+    async def view_certificate(self, call: Call[NoBody, NoQuery]) -> Reply:
+        return certificate_reply(await self._certificates.view(call.caller, _serial(call.path["sn"])))
+
+    async def view_certificate_of_ca(self, call: Call[NoBody, NoQuery]) -> Reply:
+        return await self.view_certificate(call)
+
+    async def update_certificate_status(self, call: Call[StatusBody, NoQuery]) -> Reply:
+        reason = read_reason(call.body.revocation_reason)
+        serial = _serial(call.path["sn"])
+        return certificate_reply(await self._certificates.set_status(call.caller, serial, call.body.status, reason))
+
+    async def update_certificate_metadata(self, call: Call[MetadataBody, NoQuery]) -> Reply:
+        serial = _serial(call.path["sn"])
+        return certificate_reply(await self._certificates.set_metadata(call.caller, serial, call.body.metadata))
+
+    def routes(self) -> Sequence[AnyRoute]:
+        """The routes of certificates."""
+        ca, one = f"{API}/cas/{{id}}/certificates", f"{API}/certificates/{{sn}}"
+        return (
+            _post(f"{ca}/sign", "Issue a certificate for a CSR", self.sign_certificate, SignBody),
+            _post(ca, "Issue a certificate with a key", self.create_certificate, CreateCertificateBody),
+            _post(
+                f"{API}/certificates/import",
+                "Import a certificate",
+                self.import_certificate,
+                ImportCertificateBody,
+            ),
+            _list(f"{API}/certificates", "List certificates", self.list_certificates),
+            _list(
+                f"{API}/certificates/status/{{status}}",
+                "List the certificates with a status",
+                self.list_certificates_by_status,
+            ),
+            _list(
+                f"{API}/certificates/expiration",
+                "List the certificates that end in a window of time",
+                self.list_certificates_by_expiration,
+                ExpirationQuery,
+            ),
+            _list(ca, "List the certificates of a CA", self.list_certificates_of_ca),
+            _list(
+                f"{ca}/status/{{status}}",
+                "List the certificates of a CA with a status",
+                self.list_certificates_of_ca_by_status,
+            ),
+            _view(f"{ca}/{{sn}}", "View a certificate; the CA is not looked at", self.view_certificate_of_ca),
+            _view(one, "View a certificate", self.view_certificate),
+            _put(f"{one}/status", "Revoke a certificate, or end a hold", self.update_certificate_status, StatusBody),
+            _put(
+                f"{one}/metadata",
+                "Replace the metadata of a certificate",
+                self.update_certificate_metadata,
+                MetadataBody,
+            ),
+        )
+
+
+def _page(found: list[Certificate], bookmark: str) -> Reply:
+    return Reply(200, CertificatePage(bookmark, [certificate_body(each) for each in found]))
+
+
+def _serial(text: str) -> str:
+    return format_serial(parse_serial(text))
+
+
+def _status(text: str) -> Status:
+    found = next((status for status in Status if status == text.upper()), None)
+    if found is None:
+        raise NotFound(f"the status is one of {', '.join(Status)}")
+    return found
+
+
+def _names(body: CreateCertificateBody) -> tuple[x509.GeneralName, ...]:
+    try:
+        return (
+            *map(x509.DNSName, body.dns_names),
+            *(x509.IPAddress(ip_address(each)) for each in body.ip_addresses),
+            *map(x509.RFC822Name, body.emails),
+            *map(x509.UniformResourceIdentifier, body.uris),
+        )
+    except ValueError as error:
+        raise Malformed(f"an alternative name is none: {str(error)[:200]}") from None
+
+
+def _list(path: str, summary: str, handler: Any, query: type[Struct] = ListQuery) -> AnyRoute:
+    return Route(
+        method="GET",
+        path=path,
+        summary=summary,
+        handler=handler,
+        tag="certificates",
+        query=query,
+        answer=CertificatePage,
+        errors=(Forbidden, NotFound, Conflict),
+    )
+
+
+def _view(path: str, summary: str, handler: Any) -> AnyRoute:
+    return Route(
+        method="GET",
+        path=path,
+        summary=summary,
+        handler=handler,
+        tag="certificates",
+        answer=CertificateBody,
+        errors=(Forbidden, NotFound),
+    )
+
+
+def _post(path: str, summary: str, handler: Any, body: type[Struct]) -> AnyRoute:
+    return Route(
+        method="POST",
+        path=path,
+        summary=summary,
+        handler=handler,
+        tag="certificates",
+        body=body,
+        answer=CertificateBody,
+        status=201,
+        errors=_REFUSED,
+    )
+
+
+def _put(path: str, summary: str, handler: Any, body: type[Struct]) -> AnyRoute:
+    return Route(
+        method="PUT",
+        path=path,
+        summary=summary,
+        handler=handler,
+        tag="certificates",
+        body=body,
+        answer=CertificateBody,
+        errors=(Forbidden, NotFound, Conflict),
+    )

@@ -1,0 +1,127 @@
+"""Issuance profiles over HTTP."""
+
+from collections.abc import Sequence
+
+from msgspec import Struct
+
+from blazon.ca.api.shapes import API, Nothing
+from blazon.ca.models import StoredProfile
+from blazon.ca.service import Profiles
+from blazon.ca.x509 import Profile
+from blazon.clock import rfc3339
+from blazon.errors import Conflict, Forbidden, NotFound, RuleBroken
+from blazon.web import AnyRoute, Call, NoBody, NoQuery, Reply, Route
+
+__all__ = ["ProfileApi"]
+
+_ERRORS = (Forbidden, NotFound, Conflict, RuleBroken)
+
+
+class ProfileBody(Struct, frozen=True):
+    """An issuance profile to keep."""
+
+    name: str
+    profile: Profile
+
+
+class ShownProfile(Struct, frozen=True):
+    """An issuance profile."""
+
+    id: str
+    name: str
+    profile: Profile
+    creation_ts: str
+
+
+class ProfileList(Struct, frozen=True):
+    """Every issuance profile."""
+
+    list: list[ShownProfile]
+
+
+class ProfileApi:
+    """Handlers of the profile routes."""
+
+    def __init__(self, profiles: Profiles) -> None:
+        self._profiles = profiles
+
+    async def create_issuance_profile(self, call: Call[ProfileBody, NoQuery]) -> Reply:
+        return _reply(await self._profiles.create(call.caller, call.body.name, call.body.profile), 201)
+
+    async def list_issuance_profiles(self, call: Call[NoBody, NoQuery]) -> Reply:
+        return Reply(200, ProfileList([_shown(each) for each in await self._profiles.browse(call.caller)]))
+
+    async def view_issuance_profile(self, call: Call[NoBody, NoQuery]) -> Reply:
+        return _reply(await self._profiles.view(call.caller, call.path["id"]))
+
+    async def update_issuance_profile(self, call: Call[ProfileBody, NoQuery]) -> Reply:
+        return _reply(await self._profiles.update(call.caller, call.path["id"], call.body.name, call.body.profile))
+
+    async def delete_issuance_profile(self, call: Call[NoBody, NoQuery]) -> Reply:
+        await self._profiles.delete(call.caller, call.path["id"])
+        return Reply(200, Nothing())
+
+    def routes(self) -> Sequence[AnyRoute]:
+        """The routes of profiles."""
+        every, one = f"{API}/profiles", f"{API}/profiles/{{id}}"
+        return (
+            Route(
+                method="POST",
+                path=every,
+                summary="Create an issuance profile",
+                handler=self.create_issuance_profile,
+                tag="profiles",
+                body=ProfileBody,
+                answer=ShownProfile,
+                status=201,
+                errors=_ERRORS,
+            ),
+            Route(
+                method="GET",
+                path=every,
+                summary="List issuance profiles",
+                handler=self.list_issuance_profiles,
+                tag="profiles",
+                answer=ProfileList,
+                errors=(Forbidden,),
+            ),
+            Route(
+                method="GET",
+                path=one,
+                summary="View an issuance profile",
+                handler=self.view_issuance_profile,
+                tag="profiles",
+                answer=ShownProfile,
+                errors=(Forbidden, NotFound),
+            ),
+            Route(
+                method="PUT",
+                path=one,
+                summary="Replace an issuance profile",
+                handler=self.update_issuance_profile,
+                tag="profiles",
+                body=ProfileBody,
+                answer=ShownProfile,
+                errors=_ERRORS,
+            ),
+            Route(
+                method="DELETE",
+                path=one,
+                summary="Delete an issuance profile no CA uses",
+                handler=self.delete_issuance_profile,
+                tag="profiles",
+                answer=Nothing,
+                errors=(Forbidden, NotFound, Conflict),
+            ),
+        )
+
+
+def _shown(stored: StoredProfile) -> ShownProfile:
+    return ShownProfile(stored.id, stored.name, stored.profile, rfc3339(stored.created_at))
+
+
+def _reply(stored: StoredProfile, status: int = 200) -> Reply:
+    headers = [("etag", f'"{stored.revision}"')]
+    if status == 201:
+        headers.append(("location", f"{API}/profiles/{stored.id}"))
+    return Reply(status, _shown(stored), tuple(headers))

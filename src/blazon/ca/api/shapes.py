@@ -1,0 +1,270 @@
+"""JSON shapes that several routes of this room share (fact sheet §2c.1, §2d.1)."""
+
+import base64
+import re
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Annotated, Any
+
+import msgspec
+from cryptography import x509
+from msgspec import Meta, Struct
+
+from blazon.ca.events import wire_of_authority, wire_of_certificate
+from blazon.ca.listing import Field, Listing, read_listing
+from blazon.ca.models import Authority, Certificate, Status
+from blazon.ca.x509 import Expiration, Subject, from_base64, parse_duration, read_certificate, read_expiration
+from blazon.engines import KeySpec, KeyType
+from blazon.errors import Malformed
+from blazon.web import Reply
+
+__all__ = [
+    "API",
+    "AuthorityBody",
+    "AuthorityPage",
+    "CertificateBody",
+    "CertificatePage",
+    "Encoded",
+    "ExpirationBody",
+    "KeyBody",
+    "ListQuery",
+    "Metadata",
+    "MetadataBody",
+    "Nothing",
+    "StatusBody",
+    "SubjectBody",
+    "authority_body",
+    "authority_reply",
+    "certificate_body",
+    "certificate_reply",
+    "listing_of",
+    "octets_of",
+    "read_certificate_field",
+    "seconds_of",
+    "text_base64",
+]
+
+API = "/api/ca/v1"
+
+Metadata = dict[str, Any]
+Encoded = Annotated[str, Meta(description="Base64 of PEM.")]
+
+
+class SubjectBody(Struct, frozen=True):
+    """A distinguished name; what is empty is left out of it."""
+
+    common_name: str = ""
+    organization: str = ""
+    organization_unit: str = ""
+    country: str = ""
+    state: str = ""
+    locality: str = ""
+
+    def read(self) -> Subject:
+        """As the rules know it."""
+        return Subject(**msgspec.structs.asdict(self))
+
+
+class KeyBody(Struct, frozen=True):
+    """A kind of key: RSA 2048 to 4096, ECDSA 256, 384 or 521, Ed25519 256, ML-DSA 44, 65 or 87."""
+
+    type: KeyType
+    bits: Annotated[int, Meta(ge=0, le=16384)]
+
+    def read(self) -> KeySpec:
+        """As the rules know it."""
+        return KeySpec(self.type, self.bits)
+
+
+class ExpirationBody(Struct, frozen=True):
+    """When something expires: `Time` with a time (RFC 3339), or `Duration` with a duration such as `1y2w` or `90d`."""
+
+    type: str
+    time: str | None = None
+    duration: str | None = None
+
+    def read(self) -> Expiration:
+        """As the rules know it. Raises Malformed (incompatible expiration time ref)."""
+        return read_expiration(self.type, self.time, self.duration)
+
+
+class IssuerMetadata(Struct, frozen=True):
+    """Who issued it: the CA's serial number and id, `-` when it is not known."""
+
+    serial_number: str
+    ca_id: str
+
+
+class KeyMetadata(Struct, frozen=True):
+    """The kind of its key."""
+
+    type: str
+    bits: int
+    strength: str
+
+
+class ExpirationShown(Struct, frozen=True, omit_defaults=True):
+    """An expiration; of a Duration `time` is its milliseconds."""
+
+    type: str
+    time: str = ""
+    duration: str = ""
+
+
+class AuthorityBody(Struct, frozen=True, kw_only=True):
+    """A CA. `certificate` is base64 of PEM."""
+
+    serial_number: str
+    issuer_metadata: msgspec.Raw | IssuerMetadata
+    status: Status
+    certificate: str
+    key_metadata: msgspec.Raw | KeyMetadata
+    subject: msgspec.Raw | SubjectBody
+    valid_from: str
+    valid_to: str
+    revocation_timestamp: str
+    revocation_reason: str | msgspec.UnsetType = msgspec.UNSET
+    engine_id: str
+    id: str
+    metadata: msgspec.Raw | Metadata
+    issuance_expiration: msgspec.Raw | ExpirationShown
+    type: str
+    creation_ts: str
+    level: int
+    profile_id: str
+
+
+class CertificateBody(Struct, frozen=True, kw_only=True):
+    """A certificate. `certificate` is base64 of PEM; `private_key` is there once, when the server made the key."""
+
+    serial_number: str
+    metadata: msgspec.Raw | Metadata
+    issuer_metadata: msgspec.Raw | IssuerMetadata
+    status: Status
+    certificate: str
+    key_metadata: msgspec.Raw | KeyMetadata
+    subject: msgspec.Raw | SubjectBody
+    valid_from: str
+    valid_to: str
+    revocation_timestamp: str
+    revocation_reason: str | msgspec.UnsetType = msgspec.UNSET
+    type: str
+    engine_id: str
+    private_key: str | msgspec.UnsetType = msgspec.UNSET
+
+
+class AuthorityPage(Struct, frozen=True):
+    """A page of CAs; `next` is the bookmark of the next one, empty at the end."""
+
+    next: str
+    list: list[AuthorityBody]
+
+
+class CertificatePage(Struct, frozen=True):
+    """A page of certificates; `next` is the bookmark of the next one, empty at the end."""
+
+    next: str
+    list: list[CertificateBody]
+
+
+class MetadataBody(Struct, frozen=True):
+    """The metadata in the place of what there was."""
+
+    metadata: Metadata
+
+
+class StatusBody(Struct, frozen=True):
+    """A status to set: REVOKED with a reason, or ACTIVE to end a hold."""
+
+    status: Status
+    revocation_reason: str | None = None
+
+
+class Nothing(Struct, frozen=True):
+    """It was done; there is nothing to say."""
+
+
+class SortMode(StrEnum):
+    """Which way a list is sorted."""
+
+    ASCENDING = "asc"
+    DESCENDING = "desc"
+
+
+class ListQuery(Struct, kw_only=True, frozen=True):
+    """A page of a list: what comes first, how many, which."""
+
+    sort_by: Annotated[str, Meta(description="The field to sort by; creation when it is not given.")] | None = None
+    sort_mode: Annotated[SortMode, Meta(description="Which way to sort.")] = SortMode.ASCENDING
+    page_size: Annotated[int, Meta(ge=1, le=100, description="How many to return at most.")] = 25
+    bookmark: Annotated[str, Meta(description="`next` of the page before; it wins over the rest.")] | None = None
+    filter: Annotated[
+        tuple[str, ...], Meta(description="field[operator]value, such as status[eq]ACTIVE; may be there several times.")
+    ] = ()
+
+
+def listing_of(query: ListQuery, fields: Mapping[str, Field]) -> Listing:
+    """The page a query asks for. Raises Malformed."""
+    return read_listing(
+        fields,
+        sort_by=query.sort_by,
+        descending=query.sort_mode is SortMode.DESCENDING,
+        size=query.page_size,
+        filters=query.filter,
+        bookmark=query.bookmark,
+    )
+
+
+def authority_body(authority: Authority) -> AuthorityBody:
+    """A CA as answers show it."""
+    return AuthorityBody(**wire_of_authority(authority), profile_id=authority.profile_id)
+
+
+def certificate_body(certificate: Certificate, private_key: str = "") -> CertificateBody:
+    """A certificate as answers show it."""
+    fields = wire_of_certificate(certificate)
+    return CertificateBody(**fields, private_key=private_key or msgspec.UNSET)
+
+
+def authority_reply(authority: Authority, status: int = 200, *, made: bool = False) -> Reply:
+    """An answer with one CA and its ETag: the revision."""
+    headers = [("etag", f'"{authority.revision}"')]
+    if made:
+        headers.append(("location", f"{API}/cas/{authority.id}"))
+    return Reply(status, authority_body(authority), tuple(headers))
+
+
+def certificate_reply(certificate: Certificate, status: int = 200, private_key: str = "") -> Reply:
+    """An answer with one certificate and its ETag: the revision."""
+    headers = [("etag", f'"{certificate.revision}"')]
+    if status == 201:
+        headers.append(("location", f"{API}/certificates/{certificate.serial}"))
+    return Reply(status, certificate_body(certificate, private_key), tuple(headers))
+
+
+def octets_of(name: str, text: str) -> bytes:
+    """The octets of a field in base64. Raises Malformed, which names the field."""
+    try:
+        return from_base64(re.sub(r"\s", "", text))
+    except Malformed:
+        raise Malformed(f"{name} is not base64") from None
+
+
+def read_certificate_field(name: str, text: str) -> x509.Certificate:
+    """A certificate in base64 of PEM (or of DER). Raises Malformed."""
+    return read_certificate(octets_of(name, text))
+
+
+def seconds_of(name: str, text: str | None) -> int | None:
+    """A duration in whole seconds. Raises Malformed."""
+    if not text:
+        return None
+    seconds = parse_duration(text) // 1_000_000_000
+    if seconds < 1:
+        raise Malformed(f"{name} is less than a second")
+    return seconds
+
+
+def text_base64(text: str | bytes) -> str:
+    """Base64 of PEM."""
+    return base64.b64encode(text if isinstance(text, bytes) else text.encode()).decode()

@@ -1,0 +1,251 @@
+"""Certificate authorities: made, read, changed, deleted."""
+
+import asyncio
+from typing import Any
+
+import msgspec
+from cryptography import x509
+
+from blazon.ca import events
+from blazon.ca.events import AuthorityState, state_of_authority
+from blazon.ca.listing import Listing, bookmark_of
+from blazon.ca.models import AUTHORITY, INTENT, NAME_KEY, Authority, IntentKind, Owner, Status
+from blazon.ca.service import rules
+from blazon.ca.service.founding import Certified, Founding, first_authority
+from blazon.ca.service.intents import Intents, Open, ended
+from blazon.ca.service.keyring import Keyring, Loaded
+from blazon.ca.service.rights import Rights, expect
+from blazon.ca.service.rules import Issuing
+from blazon.ca.store import Store
+from blazon.ca.x509 import (
+    CaOptions,
+    Draft,
+    Expiration,
+    Reason,
+    Subject,
+    check_issuance_expiration,
+    draft_root,
+    draft_subordinate,
+    format_serial,
+    name_of,
+    new_serial,
+    sign_draft,
+)
+from blazon.caller import Caller
+from blazon.engines import Engines, KeySpec, StoredKey
+from blazon.errors import Conflict, NotFound
+from blazon.grouping import Basis
+from blazon.log import Decision, EventType, Log
+
+__all__ = ["Authorities", "AuthorityDraft"]
+
+
+class AuthorityDraft(msgspec.Struct, frozen=True, kw_only=True):
+    """A CA somebody asks for. An empty id is made up, an empty parent makes a root."""
+
+    id: str = ""
+    subject: Subject
+    spec: KeySpec
+    expiration: Expiration
+    issuance_expiration: Expiration
+    engine_id: str = ""
+    parent: str = ""
+    metadata: dict[str, Any] | None = None
+    profile: str = ""
+    options: CaOptions = CaOptions()
+    near: int | None = None
+    critical: int | None = None
+
+
+class Authorities:
+    """The rules of CAs."""
+
+    def __init__(
+        self,
+        log: Log,
+        store: Store,
+        rights: Rights,
+        keyring: Keyring,
+        founding: Founding,
+        engines: Engines,
+        intents: Intents,
+    ) -> None:
+        self._log = log
+        self._store = store
+        self._rights = rights
+        self._keyring = keyring
+        self._engines = engines
+        self._intents = intents
+        self._founding = founding
+
+    async def create(self, caller: Caller, draft: AuthorityDraft) -> Authority:
+        """Makes a CA with a key of its own in an engine: a root, or below a parent that signs here.
+
+        Steps: check → intent → key → draft, checked → signature → record and answer.
+        """
+        identifier = rules.check_id(draft.id) if draft.id else self._log.new_id()
+        rules.check_subject(draft.subject)
+        name_of(draft.subject)
+        metadata = {NAME_KEY: draft.subject.common_name} if draft.metadata is None else draft.metadata
+        kept = rules.metadata_of(metadata)
+        engine = self._engines.get(draft.engine_id)
+        async with self._intents.open(caller) as intents:
+
+            async def decide() -> Decision:
+                await intents.drop()
+                basis = await self._rights.pki(caller)
+                profile_id = await self._founding.profile_of(draft.profile, basis)
+                parent = await self._parent(draft.parent, basis)
+                self._check_times(draft, parent)
+                await self._founding.check_free(identifier, engine, basis)
+                intent = await intents.begin(IntentKind.CREATE, identifier, engine.id)
+                key = await asyncio.to_thread(engine.create, identifier, draft.spec)
+                certificate = await self._certify(draft, key, parent, intents, basis)
+                issuing, level = _below(parent, identifier, format_serial(certificate.serial_number))
+                certified = Certified(
+                    id=identifier,
+                    type=Owner.MANAGED,
+                    issuing=issuing,
+                    level=level,
+                    chain=(),
+                    key=key,
+                    issuance_expiration=draft.issuance_expiration,
+                    profile_id=profile_id,
+                    metadata=kept,
+                )
+                state = self._founding.state_of_new(certificate, certified, near=draft.near, critical=draft.critical)
+                made = events.CA_CREATE.event(AUTHORITY.of(identifier), state)
+                basis[INTENT.of(intent.id)] = intent.revision
+                return Decision((made, *(ended(each, done=True) for each in intents.begun)), basis)
+
+            records = await self._log.commit(caller, decide)
+            intents.settle()
+        return first_authority(records, events.CA_CREATE)
+
+    def _check_times(self, draft: AuthorityDraft, parent: Loaded | None) -> None:
+        now = self._founding.seconds
+        ends = draft.expiration.ends_at(now)
+        check_issuance_expiration(draft.issuance_expiration, now=now, ca_valid_to=ends)
+        if parent is not None:
+            rules.check_can_sign(parent.authority)
+
+    async def _parent(self, name: str, basis: Basis) -> Loaded | None:
+        if not name:
+            return None
+        try:
+            parent = await self._keyring.get(name)
+        except NotFound:
+            raise NotFound("CA not found: there is none with the id or the name in parent_id") from None
+        basis[AUTHORITY.of(parent.authority.id)] = parent.authority.revision
+        return parent
+
+    async def _certify(
+        self, draft: AuthorityDraft, key: StoredKey, parent: Loaded | None, intents: Open, basis: Basis
+    ) -> x509.Certificate:
+        now = self._founding.seconds
+        ends, public_key, serial = draft.expiration.ends_at(now), key.load_public_key(), new_serial()
+        drafted: Draft
+        if parent is None:
+            drafted = draft_root(
+                public_key, draft.subject, serial=serial, now=now, valid_to=ends, options=draft.options
+            )
+            signer = await asyncio.to_thread(self._engines.open, key)
+        else:
+            drafted = draft_subordinate(
+                parent.issuer, public_key, draft.subject, serial=serial, now=now, valid_to=ends, options=draft.options
+            )
+            signer = parent.signer
+            if not parent.quick:
+                above = parent.authority
+                intent = await intents.begin(IntentKind.SIGN, above.id, above.engine_id, format_serial(serial))
+                basis[INTENT.of(intent.id)] = intent.revision
+        return await asyncio.to_thread(sign_draft, drafted, signer)
+
+    async def view(self, caller: Caller, name: str) -> Authority:
+        """A CA by its id or its common name."""
+        await self._rights.pki(caller)
+        return await self._keyring.resolve(name)
+
+    async def by_serial(self, caller: Caller, serial: str) -> Authority:
+        """A CA by its serial number."""
+        await self._rights.pki(caller)
+        found = await self._store.authorities_by("serial", serial)
+        if not found:
+            raise NotFound("CA not found")
+        return found[0]
+
+    async def browse(
+        self, caller: Caller, listing: Listing, common_name: str | None = None
+    ) -> tuple[list[Authority], str]:
+        """A page of CAs, and the bookmark of the next page, empty at the end."""
+        await self._rights.pki(caller)
+        conditions = {} if common_name is None else {"common_name = ?": common_name}
+        found, last = await self._store.page_of_authorities(listing, conditions)
+        return found, "" if last is None else bookmark_of(listing, last)
+
+    async def chain(self, caller: Caller, name: str) -> list[x509.Certificate]:
+        """The certificate of a CA and those above it."""
+        authority = await self.view(caller, name)
+        own = x509.load_der_x509_certificate(authority.certificate)
+        return [own, *await self._keyring.chain(authority)]
+
+    async def set_metadata(self, caller: Caller, name: str, metadata: dict[str, Any]) -> Authority:
+        """Replaces the metadata."""
+        kept = rules.metadata_of(metadata)
+        return await self._change(caller, name, events.CA_UPDATE_METADATA, lambda _: {"metadata": kept})
+
+    async def set_status(self, caller: Caller, name: str, status: Status, reason: Reason) -> Authority:
+        """Revokes a CA, holds it, or ends a hold. What stands below a CA revoked for good follows by itself (B13)."""
+
+        def change(authority: Authority) -> dict[str, Any]:
+            return rules.changed_status(authority, status, reason, self._log.clock.now())
+
+        return await self._change(caller, name, events.CA_UPDATE_STATUS, change)
+
+    async def _change(self, caller: Caller, name: str, kind: EventType[AuthorityState], change: Any) -> Authority:
+        async def decide() -> Decision:
+            basis = await self._rights.pki(caller)
+            authority = await self._fresh(name)
+            expect(caller, authority.revision)
+            basis[AUTHORITY.of(authority.id)] = authority.revision
+            state = state_of_authority(authority, **change(authority))
+            return Decision((kind.event(AUTHORITY.of(authority.id), state),), basis)
+
+        return first_authority(await self._log.commit(caller, decide), kind)
+
+    async def _fresh(self, name: str) -> Authority:
+        """A CA as it stands in the database: what is remembered may be a moment old."""
+        resolved = await self._keyring.resolve(name)
+        found = await self._store.authority(resolved.id)
+        if found is None:
+            raise NotFound("CA not found")
+        return found
+
+    async def delete(self, caller: Caller, name: str) -> None:
+        """Deletes a CA that is over, with its key. Its certificates stay."""
+        async with self._intents.open(caller) as intents:
+
+            async def decide() -> Decision:
+                await intents.drop()
+                basis = await self._rights.pki(caller)
+                authority = await self._fresh(name)
+                expect(caller, authority.revision)
+                rules.check_deletable(authority)
+                if await self._store.has_issued(authority.id):
+                    raise Conflict("there are CAs below this one; delete those first")
+                basis[AUTHORITY.of(authority.id)] = authority.revision
+                if authority.key is not None:
+                    intent = await intents.begin(IntentKind.DELETE, authority.id, authority.engine_id)
+                    basis[INTENT.of(intent.id)] = intent.revision
+                gone = events.CA_DELETE.event(AUTHORITY.of(authority.id), state_of_authority(authority))
+                return Decision((gone,), basis)
+
+            await self._log.commit(caller, decide)
+            await intents.finish()
+
+
+def _below(parent: Loaded | None, identifier: str, serial: str) -> tuple[Issuing, int]:
+    if parent is None:
+        return Issuing(identifier, serial), 0
+    above = parent.authority
+    return Issuing(above.id, above.serial), above.level + 1 if above.level >= 0 else -1

@@ -1,0 +1,293 @@
+"""Certificates: signed, imported, read, changed."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+import msgspec
+from cryptography import x509
+
+from blazon.ca import events
+from blazon.ca.events import CertificateState, state_of_certificate
+from blazon.ca.listing import Condition, Listing, bookmark_of
+from blazon.ca.models import (
+    AUTHORITY,
+    CERTIFICATE,
+    INTENT,
+    PROFILE,
+    Certificate,
+    IntentKind,
+    Owner,
+    Status,
+)
+from blazon.ca.service import rules
+from blazon.ca.service.founding import Founding
+from blazon.ca.service.intents import Intents, Open, ended
+from blazon.ca.service.keyring import Keyring, Loaded
+from blazon.ca.service.rights import Rights, expect
+from blazon.ca.service.rules import Deltas, Issuing
+from blazon.ca.store import Store
+from blazon.ca.x509 import (
+    CertificationRequest,
+    Draft,
+    Profile,
+    Reason,
+    Subject,
+    check_public_key,
+    draft_leaf,
+    format_serial,
+    name_of,
+    new_serial,
+    read_csr,
+    sign_draft,
+)
+from blazon.caller import Caller
+from blazon.clock import NANOSECONDS
+from blazon.engines import ALL_KEYS, KeySpec, PrivateKey, check_supported, generate_key
+from blazon.errors import Conflict, NotFound
+from blazon.grouping import Basis
+from blazon.log import Decision, EventType, Log, Record
+
+__all__ = ["Certificates", "KeyedDraft", "SignDraft"]
+
+_NOT_FOUND: Final = "certificate not found"
+
+
+class SignDraft(msgspec.Struct, frozen=True, kw_only=True):
+    """A certificate somebody asks for. `subject` None takes that of the request; `valid_to` is in Unix seconds."""
+
+    request: CertificationRequest
+    subject: Subject | None = None
+    profile: str = ""
+    valid_to: int | None = None
+    metadata: dict[str, Any] | None = None
+
+
+class KeyedDraft(msgspec.Struct, frozen=True, kw_only=True):
+    """A certificate somebody asks for with its key. `names` are alternative names."""
+
+    subject: Subject
+    spec: KeySpec
+    names: tuple[x509.GeneralName, ...] = ()
+    profile: str = ""
+    valid_to: int | None = None
+    metadata: dict[str, Any] | None = None
+
+
+class Certificates:
+    """The rules of certificates."""
+
+    def __init__(
+        self,
+        log: Log,
+        store: Store,
+        rights: Rights,
+        keyring: Keyring,
+        founding: Founding,
+        intents: Intents,
+        deltas: Deltas,
+    ) -> None:
+        self._log = log
+        self._store = store
+        self._rights = rights
+        self._keyring = keyring
+        self._founding = founding
+        self._intents = intents
+        self._deltas = deltas
+
+    async def sign(self, caller: Caller, ca: str, draft: SignDraft, *, owner: Owner = Owner.EXTERNAL) -> Certificate:
+        """Issues a certificate.
+
+        1. the caller, the CA and the profile are checked, and what will be signed is drafted and checked;
+        2. unless the key lies in this process, the intent is recorded;
+        3. the engine signs;
+        4. the certificate is recorded, if the CA is still what it was, and answered.
+        """
+        metadata = rules.metadata_of(draft.metadata)
+        async with self._intents.open(caller) as intents:
+
+            async def decide() -> Decision:
+                await intents.drop()
+                basis = await self._rights.pki(caller)
+                loaded = await self._keyring.get(ca)
+                rules.check_can_sign(loaded.authority)
+                basis[AUTHORITY.of(loaded.authority.id)] = loaded.authority.revision
+                drafted = self._draft(loaded, draft, await self._profile(loaded, draft.profile, basis))
+                certificate = await self._signed(loaded, drafted, intents, basis)
+                state = self._state(certificate, loaded, draft.request.spec, owner, metadata)
+                subject = CERTIFICATE.of(state.serial)
+                basis[subject] = 0
+                made = events.CA_SIGN_CERTIFICATE.event(subject, state)
+                return Decision((made, *(ended(each, done=True) for each in intents.begun)), basis)
+
+            records = await self._log.commit(caller, decide)
+            intents.settle()
+        return _first(records, events.CA_SIGN_CERTIFICATE)
+
+    async def _profile(self, loaded: Loaded, name: str, basis: Basis) -> Profile:
+        if not name:
+            return loaded.profile
+        stored = await self._store.profile(name)
+        if stored is None:
+            raise NotFound("issuance profile not found")
+        basis[PROFILE.of(stored.id)] = stored.revision
+        return stored.profile
+
+    def _draft(self, loaded: Loaded, draft: SignDraft, profile: Profile) -> Draft:
+        return draft_leaf(
+            loaded.issuer,
+            draft.request,
+            profile,
+            serial=new_serial(),
+            now=self._log.clock.now() // NANOSECONDS,
+            default_validity=loaded.authority.issuance_expiration,
+            subject=draft.subject,
+            valid_to=draft.valid_to,
+        )
+
+    async def _signed(self, loaded: Loaded, drafted: Draft, intents: Open, basis: Basis) -> x509.Certificate:
+        if loaded.quick:
+            return sign_draft(drafted, loaded.signer)
+        authority = loaded.authority
+        intent = await intents.begin(IntentKind.SIGN, authority.id, authority.engine_id, format_serial(drafted.serial))
+        basis[INTENT.of(intent.id)] = intent.revision
+        return await asyncio.to_thread(sign_draft, drafted, loaded.signer)
+
+    def _state(
+        self, certificate: x509.Certificate, loaded: Loaded, spec: KeySpec, owner: Owner, metadata: msgspec.Raw
+    ) -> CertificateState:
+        authority = loaded.authority
+        issuing, deltas = Issuing(authority.id, authority.serial), self._deltas.of(authority)
+        return CertificateState(
+            **rules.issued_fields(certificate, spec, issuing, deltas, self._log.clock.now()),
+            type=owner,
+            engine_id=authority.engine_id,
+            metadata=metadata,
+        )
+
+    async def create(self, caller: Caller, ca: str, draft: KeyedDraft) -> tuple[Certificate, PrivateKey | None]:
+        """Makes a key and issues a certificate for it. The key is not kept: a repeated request gets it no more."""
+        check_supported("server", ALL_KEYS, draft.spec)
+        await self._rights.pki(caller)
+        private_key = await asyncio.to_thread(generate_key, draft.spec)
+        request = await asyncio.to_thread(_request, private_key, draft)
+        wanted = SignDraft(request=request, profile=draft.profile, valid_to=draft.valid_to, metadata=draft.metadata)
+        certificate = await self.sign(caller, ca, wanted, owner=Owner.MANAGED)
+        own = x509.load_der_x509_certificate(certificate.certificate).public_key() == private_key.public_key()
+        return certificate, private_key if own else None
+
+    async def import_(
+        self, caller: Caller, certificate: x509.Certificate, metadata: dict[str, Any] | None
+    ) -> Certificate:
+        """Takes a certificate made elsewhere, or by a CA here before."""
+        spec, kept = check_public_key(certificate.public_key()), rules.metadata_of(metadata)
+
+        async def decide() -> Decision:
+            basis = await self._rights.pki(caller)
+            serial = format_serial(certificate.serial_number)
+            if await self._store.certificate(serial) is not None:
+                raise Conflict("certificate already exists")
+            issuing, _ = await self._founding.placed(certificate, (), "", basis)
+            state = CertificateState(
+                **rules.issued_fields(certificate, spec, issuing, self._deltas, self._log.clock.now()),
+                type=Owner.IMPORTED,
+                metadata=kept,
+            )
+            basis[CERTIFICATE.of(serial)] = 0
+            return Decision((events.CERTIFICATE_IMPORT.event(CERTIFICATE.of(serial), state),), basis)
+
+        return _first(await self._log.commit(caller, decide), events.CERTIFICATE_IMPORT)
+
+    async def view(self, caller: Caller, serial: str) -> Certificate:
+        """A certificate by its serial number."""
+        await self._rights.pki(caller)
+        return await self._existing(serial)
+
+    async def browse(
+        self, caller: Caller, listing: Listing, *, ca: str | None = None, status: Status | None = None
+    ) -> tuple[list[Certificate], str]:
+        """A page of certificates, and the bookmark of the next page, empty at the end."""
+        await self._rights.pki(caller)
+        conditions: dict[str, str | int | float | bytes | None] = {}
+        if ca is not None:
+            conditions["issuer_id = ?"] = (await self._keyring.resolve(ca)).id
+        if status is not None:
+            conditions["status = ?"] = status.value
+        return await self._page(listing, conditions)
+
+    async def expiring(
+        self, caller: Caller, listing: Listing, after: int | None, before: int | None
+    ) -> tuple[list[Certificate], str]:
+        """A page of the living certificates that end in a window (Unix seconds), the first to end first."""
+        await self._rights.pki(caller)
+        if not listing.after:
+            window = [
+                *(() if after is None else (Condition("valid_to", "> ?", after),)),
+                *(() if before is None else (Condition("valid_to", "< ?", before),)),
+            ]
+            # They go into the bookmark, so that a page that is asked for by one needs nothing else.
+            conditions = (*window, *listing.conditions)
+            listing = msgspec.structs.replace(listing, sort=listing.sort or "valid_to", conditions=conditions)
+        return await self._page(listing, {"due > ?": 0})
+
+    async def _page(
+        self, listing: Listing, conditions: dict[str, str | int | float | bytes | None]
+    ) -> tuple[list[Certificate], str]:
+        found, last = await self._store.page_of_certificates(listing, conditions)
+        return found, "" if last is None else bookmark_of(listing, last)
+
+    async def set_metadata(self, caller: Caller, serial: str, metadata: dict[str, Any]) -> Certificate:
+        """Replaces the metadata."""
+        kept = rules.metadata_of(metadata)
+        return await self._change(caller, serial, events.CERTIFICATE_UPDATE_METADATA, lambda _: {"metadata": kept})
+
+    async def set_status(self, caller: Caller, serial: str, status: Status, reason: Reason) -> Certificate:
+        """Revokes a certificate, holds it, or ends a hold."""
+
+        def change(certificate: Certificate) -> dict[str, Any]:
+            return rules.changed_status(certificate, status, reason, self._log.clock.now())
+
+        return await self._change(caller, serial, events.CERTIFICATE_UPDATE_STATUS, change)
+
+    async def _change(
+        self,
+        caller: Caller,
+        serial: str,
+        kind: EventType[CertificateState],
+        change: Callable[[Certificate], dict[str, Any]],
+    ) -> Certificate:
+        async def decide() -> Decision:
+            basis = await self._rights.pki(caller)
+            certificate = await self._existing(serial)
+            expect(caller, certificate.revision)
+            subject = CERTIFICATE.of(certificate.serial)
+            basis[subject] = certificate.revision
+            return Decision((kind.event(subject, state_of_certificate(certificate, **change(certificate))),), basis)
+
+        return _first(await self._log.commit(caller, decide), kind)
+
+    async def _existing(self, serial: str) -> Certificate:
+        certificate = await self._store.certificate(serial)
+        if certificate is None:
+            raise NotFound(_NOT_FOUND)
+        return certificate
+
+
+def _request(private_key: PrivateKey, draft: KeyedDraft) -> CertificationRequest:
+    """The request a client would have sent: what the server makes takes the same way as what is sent to it."""
+    from cryptography.hazmat.primitives.asymmetric import ec, rsa
+    from cryptography.hazmat.primitives.hashes import SHA256
+    from cryptography.hazmat.primitives.serialization import Encoding
+
+    builder = x509.CertificateSigningRequestBuilder().subject_name(name_of(draft.subject))
+    if draft.names:
+        builder = builder.add_extension(x509.SubjectAlternativeName(draft.names), critical=False)
+    hashed = SHA256() if isinstance(private_key, rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey) else None
+    return read_csr(builder.sign(private_key, hashed).public_bytes(Encoding.DER))
+
+
+def _first(records: Sequence[Record], kind: EventType[CertificateState]) -> Certificate:
+    record = records[0]
+    state = kind.read(record)
+    fields = {name: getattr(state, name) for name in CertificateState.__struct_fields__}
+    return Certificate(**fields, created=record.sequence, revision=record.sequence)

@@ -1,0 +1,136 @@
+"""What making and importing CAs have in common: free ids, places in a hierarchy, new rows."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Final
+
+import msgspec
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from blazon.ca.events import AuthorityState
+from blazon.ca.models import AUTHORITY, PROFILE, Authority, Owner
+from blazon.ca.service import rules
+from blazon.ca.service.rules import Deltas, Issuing
+from blazon.ca.store import Store
+from blazon.ca.x509 import Expiration, check_public_key, format_serial, is_self_issued
+from blazon.clock import NANOSECONDS
+from blazon.engines import Engine, StoredKey
+from blazon.errors import Conflict, Malformed, NotFound
+from blazon.grouping import Basis
+from blazon.log import EventType, Log, Record
+
+__all__ = ["EXISTS", "Certified", "Founding", "authority_of", "der_of", "first_authority"]
+
+EXISTS: Final = "CA already exists"
+
+
+class Certified(msgspec.Struct, frozen=True, kw_only=True):
+    """What a new row of a CA is put together of, besides its certificate."""
+
+    id: str
+    type: Owner
+    issuing: Issuing
+    level: int
+    chain: tuple[bytes, ...]
+    key: StoredKey | None
+    issuance_expiration: Expiration
+    profile_id: str
+    metadata: msgspec.Raw
+
+
+def authority_of(record: Record, state: AuthorityState) -> Authority:
+    """The CA as a record left it."""
+    fields = {name: getattr(state, name) for name in AuthorityState.__struct_fields__}
+    return Authority(**fields, revision=record.sequence)
+
+
+class Founding:
+    """Answers what a new CA may be called, where it stands, and what its row is."""
+
+    def __init__(self, log: Log, store: Store, deltas: Deltas) -> None:
+        self._log = log
+        self._store = store
+        self._deltas = deltas
+
+    @property
+    def seconds(self) -> int:
+        """The time now in Unix seconds."""
+        return self._log.clock.now() // NANOSECONDS
+
+    async def check_free(self, identifier: str, engine: Engine | None, basis: Basis) -> None:
+        """That an id is nobody's, neither here nor in the engine. Raises Conflict."""
+        if await self._store.id_is_taken(identifier):
+            raise Conflict(EXISTS)
+        basis[AUTHORITY.of(identifier)] = 0
+        # A key of this name that is not ours must neither be used nor, when this fails, be destroyed.
+        if engine is not None and await asyncio.to_thread(engine.find, identifier) is not None:
+            raise Conflict(f"{EXISTS}: the engine has a key of this name")
+
+    def state_of_new(
+        self, certificate: x509.Certificate, certified: Certified, *, near: int | None, critical: int | None
+    ) -> AuthorityState:
+        """The state of a CA that begins with a certificate."""
+        own = Deltas(
+            self._deltas.near if near is None else near, self._deltas.critical if critical is None else critical
+        )
+        spec = check_public_key(certificate.public_key())
+        return AuthorityState(
+            **rules.issued_fields(certificate, spec, certified.issuing, own, self._log.clock.now()),
+            id=certified.id,
+            type=certified.type,
+            engine_id="" if certified.key is None else certified.key.engine_id,
+            metadata=certified.metadata,
+            issuance_expiration=certified.issuance_expiration,
+            key=certified.key,
+            chain=certified.chain,
+            level=certified.level,
+            profile_id=certified.profile_id,
+            near=near,
+            critical=critical,
+        )
+
+    async def placed(
+        self, certificate: x509.Certificate, chain: Sequence[x509.Certificate], identifier: str, basis: Basis
+    ) -> tuple[Issuing, int]:
+        """Who issued a certificate from elsewhere: itself, a CA here, or one that is not known."""
+        if is_self_issued(certificate):
+            return Issuing(identifier, format_serial(certificate.serial_number)), 0
+        for known in await self._store.all_authorities():
+            above = x509.load_der_x509_certificate(known.certificate)
+            if certificate.issuer == above.subject and _is_issued_by(certificate, above):
+                basis[AUTHORITY.of(known.id)] = known.revision
+                return Issuing(known.id, known.serial), known.level + 1 if known.level >= 0 else -1
+        return Issuing("", format_serial(chain[0].serial_number) if chain else "-"), -1
+
+    async def profile_of(self, name: str, basis: Basis) -> str:
+        """The id of a profile by id or name; empty for none. Raises NotFound."""
+        if not name:
+            return ""
+        stored = await self._store.profile(name)
+        if stored is None:
+            raise NotFound("issuance profile not found")
+        basis[PROFILE.of(stored.id)] = stored.revision
+        return stored.id
+
+
+def der_of(certificate: x509.Certificate) -> bytes:
+    """A certificate as DER."""
+    return certificate.public_bytes(Encoding.DER)
+
+
+def _is_issued_by(certificate: x509.Certificate, above: x509.Certificate) -> bool:
+    try:
+        certificate.verify_directly_issued_by(above)
+    except (ValueError, TypeError, InvalidSignature):
+        return False
+    return True
+
+
+def first_authority(records: Sequence[Record], kind: EventType[AuthorityState]) -> Authority:
+    """The CA the first record of an operation left."""
+    record = records[0]
+    if record.type != kind.name:
+        raise Malformed("this Idempotency-Key was used for something else")
+    return authority_of(record, kind.read(record))

@@ -1,0 +1,121 @@
+"""CAs made elsewhere: imported with their key, or without."""
+
+import asyncio
+from typing import Any
+
+import msgspec
+from cryptography import x509
+
+from blazon.ca import events
+from blazon.ca.models import AUTHORITY, INTENT, NAME_KEY, Authority, IntentKind, Owner
+from blazon.ca.service import rules
+from blazon.ca.service.founding import EXISTS, Certified, Founding, der_of, first_authority
+from blazon.ca.service.intents import Intents, Open, ended
+from blazon.ca.service.rights import Rights
+from blazon.ca.store import Store
+from blazon.ca.x509 import (
+    Expiration,
+    ExpirationType,
+    check_ca_certificate,
+    check_issuance_expiration,
+    check_key_pair,
+    format_serial,
+    subject_of,
+)
+from blazon.caller import Caller
+from blazon.engines import Engine, Engines, PrivateKey, StoredKey
+from blazon.errors import Conflict
+from blazon.grouping import Basis
+from blazon.log import Decision, Log
+
+__all__ = ["ImportDraft", "Imports"]
+
+
+class ImportDraft(msgspec.Struct, frozen=True, kw_only=True):
+    """A CA made elsewhere, with its key or without. `chain` is the certificates above it, nearest first."""
+
+    id: str = ""
+    certificate: x509.Certificate
+    chain: tuple[x509.Certificate, ...] = ()
+    private_key: PrivateKey | None = None
+    issuance_expiration: Expiration | None = None
+    engine_id: str = ""
+    metadata: dict[str, Any] | None = None
+    profile: str = ""
+    near: int | None = None
+    critical: int | None = None
+
+
+class Imports:
+    """The rules of importing."""
+
+    def __init__(
+        self, log: Log, store: Store, rights: Rights, founding: Founding, engines: Engines, intents: Intents
+    ) -> None:
+        self._log = log
+        self._store = store
+        self._rights = rights
+        self._founding = founding
+        self._engines = engines
+        self._intents = intents
+
+    async def import_(self, caller: Caller, draft: ImportDraft) -> Authority:
+        """Takes a CA made elsewhere: IMPORTED with its key, EXTERNAL without."""
+        identifier = rules.check_id(draft.id) if draft.id else self._log.new_id()
+        issuer = check_ca_certificate(draft.certificate, now=self._founding.seconds, chain=draft.chain)
+        if draft.private_key is not None:
+            check_key_pair(draft.certificate, draft.private_key.public_key())
+        expiration = draft.issuance_expiration or Expiration(ExpirationType.TIME, time=issuer.valid_to)
+        if draft.private_key is not None:
+            check_issuance_expiration(expiration, now=self._founding.seconds, ca_valid_to=issuer.valid_to)
+        metadata = (
+            {NAME_KEY: subject_of(draft.certificate.subject).common_name} if draft.metadata is None else draft.metadata
+        )
+        kept = rules.metadata_of(metadata)
+        engine = self._engines.get(draft.engine_id)
+        async with self._intents.open(caller) as intents:
+
+            async def decide() -> Decision:
+                await intents.drop()
+                basis = await self._rights.pki(caller)
+                profile_id = await self._founding.profile_of(draft.profile, basis)
+                issuing, level = await self._founding.placed(draft.certificate, draft.chain, identifier, basis)
+                await self._check_new(draft.certificate)
+                key = await self._brought(draft, identifier, engine, intents, basis)
+                certified = Certified(
+                    id=identifier,
+                    type=Owner.EXTERNAL if key is None else Owner.IMPORTED,
+                    issuing=issuing,
+                    level=level,
+                    chain=tuple(map(der_of, draft.chain)) if not issuing.issuer_id else (),
+                    key=key,
+                    issuance_expiration=expiration,
+                    profile_id=profile_id,
+                    metadata=kept,
+                )
+                state = self._founding.state_of_new(
+                    draft.certificate, certified, near=draft.near, critical=draft.critical
+                )
+                made = events.CA_IMPORT.event(AUTHORITY.of(identifier), state)
+                return Decision((made, *(ended(each, done=True) for each in intents.begun)), basis)
+
+            records = await self._log.commit(caller, decide)
+            intents.settle()
+        return first_authority(records, events.CA_IMPORT)
+
+    async def _brought(
+        self, draft: ImportDraft, identifier: str, engine: Engine, intents: Open, basis: Basis
+    ) -> StoredKey | None:
+        if draft.private_key is None:
+            await self._founding.check_free(identifier, None, basis)
+            return None
+        await self._founding.check_free(identifier, engine, basis)
+        intent = await intents.begin(IntentKind.IMPORT, identifier, engine.id)
+        basis[INTENT.of(intent.id)] = intent.revision
+        return await asyncio.to_thread(engine.import_key, identifier, draft.private_key)
+
+    async def _check_new(self, certificate: x509.Certificate) -> None:
+        der = der_of(certificate)
+        for known in await self._store.authorities_by("serial", format_serial(certificate.serial_number)):
+            if known.certificate == der:
+                raise Conflict(f"{EXISTS}: this certificate is that of the CA {known.id}")

@@ -1,0 +1,121 @@
+"""CAs ready to sign, in memory, kept current by the log."""
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from typing import Final
+
+import msgspec
+from cryptography import x509
+
+from blazon.ca.models import Authority
+from blazon.ca.store import Store
+from blazon.ca.x509 import DEFAULT_PROFILE, Issuer, Profile, Urls
+from blazon.engines import Engines, PrivateKey
+from blazon.errors import Conflict, Malformed, NotFound
+from blazon.log import Record
+
+__all__ = ["Keyring", "Loaded"]
+
+_REMEMBERED: Final = 1_000
+
+
+class Loaded(msgspec.Struct, frozen=True, eq=False):
+    """A CA with all that issuing needs. `private_key` is None when its key is elsewhere.
+
+    `quick` says that it signs in less than a millisecond and in this process.
+    """
+
+    authority: Authority
+    issuer: Issuer
+    private_key: PrivateKey | None
+    quick: bool
+    profile: Profile
+
+    @property
+    def signer(self) -> PrivateKey:
+        """The key. Raises Malformed when it is elsewhere."""
+        if self.private_key is None:
+            raise Malformed("CA type inconsistent: the CA is EXTERNAL, its key is not here")
+        return self.private_key
+
+
+class Keyring:
+    """CAs by id, with their keys opened. A change of a CA drops it here before the one who changed it is answered."""
+
+    def __init__(self, store: Store, engines: Engines, urls: Callable[[str], Urls]) -> None:
+        self._store = store
+        self._engines = engines
+        self._urls = urls
+        self._known: OrderedDict[str, Loaded] = OrderedDict()
+        self._dropped = 0
+
+    async def resolve(self, name: str) -> Authority:
+        """A CA by its id, or by its common name when only one has it (decision B11). Raises NotFound, Conflict."""
+        known = self._known.get(name)
+        if known is not None:
+            return known.authority
+        found = await self._store.authority(name)
+        if found is not None:
+            return found
+        named = await self._store.authorities_by("common_name", name)
+        if not named:
+            raise NotFound("CA not found")
+        if len(named) > 1:
+            raise Conflict(f"several CAs have the common name {name[:64]!r}; use the id of one")
+        return named[0]
+
+    async def get(self, name: str) -> Loaded:
+        """A CA ready to sign, by id or common name. Raises NotFound, Conflict, EngineUnavailable."""
+        known = self._known.get(name)
+        if known is not None:
+            return known
+        dropped = self._dropped
+        loaded = await self.load(await self.resolve(name))
+        # While we read, a change may have come: then what was read may be old, and is not kept.
+        if dropped == self._dropped:
+            self._known[loaded.authority.id] = loaded
+            if len(self._known) > _REMEMBERED:
+                self._known.popitem(last=False)
+        return loaded
+
+    async def load(self, authority: Authority) -> Loaded:
+        """A CA with its key opened and the profile it issues by."""
+        issuer = Issuer.of(
+            x509.load_der_x509_certificate(authority.certificate),
+            await self.chain(authority),
+            self._urls(authority.id),
+        )
+        profile = DEFAULT_PROFILE
+        if authority.profile_id:
+            stored = await self._store.profile(authority.profile_id)
+            profile = DEFAULT_PROFILE if stored is None else stored.profile
+        if authority.key is None:
+            return Loaded(authority, issuer, None, quick=False, profile=profile)
+        private_key = await asyncio.to_thread(self._engines.open, authority.key)
+        quick = self._engines.get(authority.engine_id).quick(authority.key_spec)
+        return Loaded(authority, issuer, private_key, quick, profile)
+
+    async def chain(self, authority: Authority) -> list[x509.Certificate]:
+        """The certificates above a CA, nearest first: of the CAs here, then those that came with the last of them."""
+        found: list[bytes] = []
+        while authority.issuer_id and authority.issuer_id != authority.id:
+            above = await self._store.authority(authority.issuer_id)
+            if above is None:
+                break
+            found.append(above.certificate)
+            authority = above
+        found += authority.chain
+        return [x509.load_der_x509_certificate(der) for der in found]
+
+    def hear(self, records: Sequence[Record]) -> None:
+        """A listener of the log: drops the CAs that changed, and all of them when a profile did."""
+        for record in records:
+            if record.service != "ca" or not record.is_fact:
+                continue
+            if record.subject.startswith("ca:"):
+                self._dropped += 1
+                self._known.pop(record.key, None)
+            elif record.subject.startswith("ca-profile:"):
+                self._dropped += 1
+                self._known.clear()

@@ -1,0 +1,67 @@
+"""Raw signatures with the key of a CA."""
+
+import asyncio
+import hashlib
+
+import msgspec
+
+from blazon.ca import events
+from blazon.ca.events import Signed
+from blazon.ca.models import AUTHORITY
+from blazon.ca.service import rules
+from blazon.ca.service.keyring import Keyring
+from blazon.ca.service.rights import Rights
+from blazon.caller import Caller
+from blazon.engines import MessageType, SignatureAlgorithm, sign_message, verify_message
+from blazon.log import Decision, Log
+
+__all__ = ["Messages"]
+
+
+class Messages:
+    """The rules of raw signatures."""
+
+    def __init__(self, log: Log, rights: Rights, keyring: Keyring) -> None:
+        self._log = log
+        self._rights = rights
+        self._keyring = keyring
+
+    async def sign(
+        self, caller: Caller, name: str, algorithm: SignatureAlgorithm, kind: MessageType, message: bytes
+    ) -> bytes:
+        """Signs a message or a digest with the key of a CA; that it did is recorded, with a digest of the message."""
+        signature = b""
+
+        async def decide() -> Decision:
+            nonlocal signature
+            basis = await self._rights.pki(caller)
+            loaded = await self._keyring.get(name)
+            rules.check_can_sign(loaded.authority)
+            signature = await asyncio.to_thread(sign_message, loaded.signer, algorithm, kind, message)
+            authority = loaded.authority
+            basis[AUTHORITY.of(authority.id)] = authority.revision
+            signed = Signed(
+                id=authority.id,
+                algorithm=algorithm.value,
+                message_type=kind.value,
+                digest=hashlib.sha256(message).hexdigest(),
+            )
+            return Decision((events.SIGNATURE_SIGN.event(AUTHORITY.of(authority.id), signed),), basis)
+
+        # A signature is not kept: a repeated request signs again.
+        await self._log.commit(msgspec.structs.replace(caller, once=None), decide)
+        return signature
+
+    async def verify(
+        self,
+        caller: Caller,
+        name: str,
+        algorithm: SignatureAlgorithm,
+        kind: MessageType,
+        message: bytes,
+        signature: bytes,
+    ) -> bool:
+        """Whether a signature is good by the key of a CA."""
+        await self._rights.pki(caller)
+        loaded = await self._keyring.get(name)
+        return verify_message(loaded.issuer.public_key, algorithm, kind, message, signature)

@@ -1,0 +1,166 @@
+"""CAs whose certificate an outside parent makes: first a request, then the certificate for it."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+from cryptography import x509
+
+from blazon.ca import events
+from blazon.ca.events import RequestState
+from blazon.ca.models import AUTHORITY, INTENT, NAME_KEY, REQUEST, Authority, IntentKind, Owner, PendingRequest
+from blazon.ca.service import rules
+from blazon.ca.service.founding import Certified, Founding, der_of, first_authority
+from blazon.ca.service.intents import Intents, ended
+from blazon.ca.service.rights import Rights, expect
+from blazon.ca.store import Store
+from blazon.ca.x509 import (
+    CaOptions,
+    Expiration,
+    Subject,
+    check_ca_certificate,
+    check_issuance_expiration,
+    check_key_pair,
+    name_of,
+    request_ca,
+)
+from blazon.caller import Caller
+from blazon.engines import Engines, KeySpec
+from blazon.errors import NotFound
+from blazon.log import Decision, EventType, Log, Record
+
+__all__ = ["RequestDraft", "Requests"]
+
+
+class RequestDraft(msgspec.Struct, frozen=True, kw_only=True):
+    """A CA somebody wants an outside parent to certify."""
+
+    id: str = ""
+    subject: Subject
+    spec: KeySpec
+    issuance_expiration: Expiration
+    engine_id: str = ""
+    metadata: dict[str, Any] | None = None
+    options: CaOptions = CaOptions()
+
+
+class Requests:
+    """The rules of CAs that wait for their certificate."""
+
+    def __init__(
+        self, log: Log, store: Store, rights: Rights, founding: Founding, engines: Engines, intents: Intents
+    ) -> None:
+        self._log = log
+        self._store = store
+        self._rights = rights
+        self._founding = founding
+        self._engines = engines
+        self._intents = intents
+
+    async def create(self, caller: Caller, draft: RequestDraft) -> PendingRequest:
+        """Makes a key in an engine and a request signed with it."""
+        identifier = rules.check_id(draft.id) if draft.id else self._log.new_id()
+        rules.check_subject(draft.subject)
+        name_of(draft.subject)
+        kept = rules.metadata_of({NAME_KEY: draft.subject.common_name} if draft.metadata is None else draft.metadata)
+        engine = self._engines.get(draft.engine_id)
+        async with self._intents.open(caller) as intents:
+
+            async def decide() -> Decision:
+                await intents.drop()
+                basis = await self._rights.pki(caller)
+                await self._founding.check_free(identifier, engine, basis)
+                intent = await intents.begin(IntentKind.REQUEST, identifier, engine.id)
+                basis |= {REQUEST.of(identifier): 0, INTENT.of(intent.id): intent.revision}
+                key = await asyncio.to_thread(engine.create, identifier, draft.spec)
+                opened = await asyncio.to_thread(self._engines.open, key)
+                pem = await asyncio.to_thread(request_ca, opened, draft.subject, draft.options)
+                state = RequestState(
+                    id=identifier,
+                    subject=draft.subject,
+                    key=key,
+                    request=pem.decode("ascii"),
+                    metadata=kept,
+                    issuance_expiration=draft.issuance_expiration,
+                    created_at=self._log.clock.now(),
+                )
+                made = events.REQUEST_CREATE.event(REQUEST.of(identifier), state)
+                return Decision((made, ended(intent, done=True)), basis)
+
+            records = await self._log.commit(caller, decide)
+            intents.settle()
+        return _first(records, events.REQUEST_CREATE)
+
+    async def view(self, caller: Caller, identifier: str) -> PendingRequest:
+        """A CA that waits."""
+        await self._rights.pki(caller)
+        return await self._existing(identifier)
+
+    async def browse(self, caller: Caller) -> list[PendingRequest]:
+        """Every CA that waits."""
+        await self._rights.pki(caller)
+        return await self._store.requests()
+
+    async def complete(
+        self, caller: Caller, identifier: str, certificate: x509.Certificate, chain: tuple[x509.Certificate, ...]
+    ) -> Authority:
+        """Takes the certificate the outside parent made; the CA is MANAGED, as its key was made here."""
+        issuer = check_ca_certificate(certificate, now=self._founding.seconds, chain=chain)
+
+        async def decide() -> Decision:
+            basis = await self._rights.pki(caller)
+            pending = await self._existing(identifier)
+            check_key_pair(certificate, pending.key.load_public_key())
+            expiration = pending.issuance_expiration
+            check_issuance_expiration(expiration, now=self._founding.seconds, ca_valid_to=issuer.valid_to)
+            issuing, level = await self._founding.placed(certificate, chain, identifier, basis)
+            certified = Certified(
+                id=identifier,
+                type=Owner.MANAGED,
+                issuing=issuing,
+                level=level,
+                chain=() if issuing.issuer_id else tuple(map(der_of, chain)),
+                key=pending.key,
+                issuance_expiration=expiration,
+                profile_id="",
+                metadata=pending.metadata,
+            )
+            state = self._founding.state_of_new(certificate, certified, near=None, critical=None)
+            basis |= {AUTHORITY.of(identifier): 0, REQUEST.of(identifier): pending.revision}
+            made = events.CA_IMPORT.event(AUTHORITY.of(identifier), state)
+            return Decision((made, events.REQUEST_DELETE.event(REQUEST.of(identifier), _state(pending))), basis)
+
+        return first_authority(await self._log.commit(caller, decide), events.CA_IMPORT)
+
+    async def delete(self, caller: Caller, identifier: str) -> None:
+        """Gives a request up, and destroys its key."""
+        async with self._intents.open(caller) as intents:
+
+            async def decide() -> Decision:
+                await intents.drop()
+                basis = await self._rights.pki(caller)
+                pending = await self._existing(identifier)
+                expect(caller, pending.revision)
+                intent = await intents.begin(IntentKind.DELETE, pending.id, pending.key.engine_id)
+                basis |= {REQUEST.of(pending.id): pending.revision, INTENT.of(intent.id): intent.revision}
+                return Decision((events.REQUEST_DELETE.event(REQUEST.of(pending.id), _state(pending)),), basis)
+
+            await self._log.commit(caller, decide)
+            await intents.finish()
+
+    async def _existing(self, identifier: str) -> PendingRequest:
+        pending = await self._store.request(identifier)
+        if pending is None:
+            raise NotFound("CA request not found")
+        return pending
+
+
+def _state(pending: PendingRequest) -> RequestState:
+    return RequestState(**{name: getattr(pending, name) for name in RequestState.__struct_fields__})
+
+
+def _first(records: Sequence[Record], kind: EventType[RequestState]) -> PendingRequest:
+    state = kind.read(records[0])
+    fields = {name: getattr(state, name) for name in RequestState.__struct_fields__}
+    return PendingRequest(**fields, revision=records[0].sequence)

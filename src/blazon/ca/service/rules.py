@@ -1,0 +1,161 @@
+"""The rules of CAs and certificates that need nothing but their arguments. Pure functions.
+
+Each raises Malformed where the CA API answers 400, RuleBroken where its code fell to 500 (decision C12).
+"""
+
+import re
+from typing import Any, Final
+
+import msgspec
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from blazon.ca.models import Authority, Certificate, Owner, Status, status_at
+from blazon.ca.x509 import Reason, Subject, format_serial, subject_of
+from blazon.engines import KeySpec
+from blazon.errors import Malformed, RuleBroken
+from blazon.log import canonical
+
+__all__ = [
+    "Deltas",
+    "Issuing",
+    "changed_status",
+    "check_can_sign",
+    "check_deletable",
+    "check_id",
+    "check_subject",
+    "issued_fields",
+    "metadata_of",
+    "read_reason",
+]
+
+_ID: Final = re.compile(r"[A-Za-z0-9_.-]{1,64}", re.ASCII)
+_EMPTY: Final = msgspec.Raw(b"{}")
+_METADATA_BYTES: Final = 64 * 1024
+
+
+class Deltas(msgspec.Struct, frozen=True):
+    """How long before its end a certificate is near it and critical, in seconds."""
+
+    near: int
+    critical: int
+
+    def clipped(self, valid_from: int, valid_to: int) -> tuple[int, int]:
+        """When a certificate is near its end and when critical: never longer than a third and a tenth of its life."""
+        life = valid_to - valid_from
+        near_at = valid_to - min(self.near, life // 3)
+        return near_at, max(near_at, valid_to - min(self.critical, life // 10))
+
+    def of(self, authority: Authority) -> "Deltas":
+        """Those of a CA, where it has its own."""
+        near = self.near if authority.near is None else authority.near
+        return Deltas(near, self.critical if authority.critical is None else authority.critical)
+
+
+class Issuing(msgspec.Struct, frozen=True):
+    """Who issued a certificate: id and serial of the CA, `-` for a serial that is not known."""
+
+    issuer_id: str
+    issuer_serial: str
+
+
+def issued_fields(
+    certificate: x509.Certificate, spec: KeySpec, issuing: Issuing, deltas: Deltas, now: int
+) -> dict[str, Any]:
+    """The fields of a new row that a certificate says by itself. `now` is in Unix nanoseconds."""
+    valid_from = int(certificate.not_valid_before_utc.timestamp())
+    valid_to = int(certificate.not_valid_after_utc.timestamp())
+    near_at, critical_at = deltas.clipped(valid_from, valid_to)
+    return {
+        "serial": format_serial(certificate.serial_number),
+        "issuer_serial": issuing.issuer_serial,
+        "issuer_id": issuing.issuer_id,
+        "status": status_at(now // 1_000_000_000, near_at, critical_at, valid_to),
+        "certificate": certificate.public_bytes(Encoding.DER),
+        "key_spec": spec,
+        "subject": subject_of(certificate.subject),
+        "valid_from": valid_from,
+        "valid_to": valid_to,
+        "near_at": near_at,
+        "critical_at": critical_at,
+        "created_at": now,
+    }
+
+
+def check_id(identifier: str) -> str:
+    """An id somebody chose for a CA; its key is called by it in the engine."""
+    if not _ID.fullmatch(identifier):
+        raise Malformed("the id of a CA is 1 to 64 letters, digits and _ . -")
+    return identifier
+
+
+def check_subject(subject: Subject) -> Subject:
+    """A CA is called by its common name."""
+    if not subject.common_name.strip():
+        raise Malformed("struct validation error: subject.common_name is missing")
+    return subject
+
+
+def metadata_of(metadata: dict[str, Any] | None) -> msgspec.Raw:
+    """Metadata as it is kept; none given is `{}`."""
+    kept = canonical(metadata) if metadata else _EMPTY
+    if len(bytes(kept)) > _METADATA_BYTES:
+        raise Malformed(f"the metadata is larger than {_METADATA_BYTES} bytes")
+    return kept
+
+
+def read_reason(text: str | None) -> Reason:
+    """A reason by its name, in any case; none is Unspecified."""
+    if not text:
+        return Reason.UNSPECIFIED
+    found = next((reason for reason in Reason if reason.lower() == text.lower()), None)
+    if found is None:
+        raise Malformed(f"revocation_reason is one of {', '.join(Reason)}")
+    if found is Reason.REMOVE_FROM_CRL:
+        raise Malformed("RemoveFromCRL is how a hold ends: set the status to ACTIVE")
+    return found
+
+
+def changed_status(entity: Authority | Certificate, wanted: Status, reason: Reason, now: int) -> dict[str, Any]:
+    """What changes when somebody sets a status; `now` is in Unix nanoseconds.
+
+    EXPIRED is final; REVOKED is final unless the reason was CertificateHold. What the clock sets nobody else does. The
+    date of a hold stays when it becomes final (RFC 5280 §5.3.1 asks for the first, as the doubt began there).
+    """
+    is_ca = isinstance(entity, Authority)
+    kind = RuleBroken if is_ca else Malformed
+    refused = "status transition not allowed for CA" if is_ca else "new status transition not allowed for certificate"
+    held = entity.status is Status.REVOKED and entity.reason is Reason.CERTIFICATE_HOLD
+    if wanted is Status.REVOKED:
+        if entity.status is Status.REVOKED and (not held or reason is Reason.CERTIFICATE_HOLD):
+            raise Malformed("CA already revoked" if is_ca else "certificate already revoked")
+        if entity.status is Status.EXPIRED:
+            raise kind(f"{refused}: it is EXPIRED, which is final")
+        return {
+            "status": Status.REVOKED,
+            "reason": reason,
+            "revoked_at": entity.revoked_at if held else now,
+        }
+    if wanted is Status.ACTIVE and held:
+        status = status_at(now // 1_000_000_000, entity.near_at, entity.critical_at, entity.valid_to)
+        return {"status": status, "reason": None, "revoked_at": 0}
+    if entity.status is Status.REVOKED:
+        raise kind(f"{refused}: it is REVOKED, which is final unless the reason was CertificateHold")
+    raise kind(f"{refused}: from {entity.status} to {wanted}; REVOKED can be set, and ACTIVE to end a hold")
+
+
+def check_can_sign(authority: Authority) -> None:
+    """A CA signs as long as it lives and has its key here."""
+    if not authority.status.living:
+        raise Malformed(f"CA Status inconsistent: the CA is {authority.status}")
+    if authority.key is None or authority.type is Owner.EXTERNAL:
+        raise Malformed("CA type inconsistent: the CA is EXTERNAL, its key is not here")
+
+
+def check_deletable(authority: Authority) -> None:
+    """A CA is deleted once it is over."""
+    final = authority.status is Status.EXPIRED or (
+        authority.status is Status.REVOKED and authority.reason is not Reason.CERTIFICATE_HOLD
+    )
+    if not final:
+        raise Malformed(f"CA Status inconsistent: the CA is {authority.status}; revoke it before you delete it")

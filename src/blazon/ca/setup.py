@@ -1,0 +1,112 @@
+"""Puts the room together."""
+
+from urllib.parse import quote
+
+from blazon.ca.api import AuthorityApi, CertificateApi, EngineApi, ProfileApi, ValidationApi
+from blazon.ca.service import (
+    Authorities,
+    Certificates,
+    Crls,
+    Deltas,
+    Founding,
+    Imports,
+    Intents,
+    Issuers,
+    Keyring,
+    Life,
+    Messages,
+    Ocsp,
+    Profiles,
+    Requests,
+    Responders,
+    Rights,
+)
+from blazon.ca.store import Store
+from blazon.ca.x509 import Urls
+from blazon.engines import Engine, Engines, KmsEngine, Pkcs11Engine, SoftwareEngine
+from blazon.room import House, Parts
+from blazon.settings import Settings
+from blazon.storage import Sealer
+from blazon.users import People
+
+__all__ = ["build"]
+
+
+def build(house: House) -> Parts:
+    """The running room."""
+    settings = house.settings.pki
+    log, store = house.log, Store(house.database)
+    engines = _engines(house.settings, house.sealer)
+    deltas = Deltas(int(settings.near), int(settings.critical))
+    base = _base_url(house.settings)
+    rights = Rights(house.offers.get(People))
+    keyring = Keyring(store, engines, lambda identifier: _urls(base, identifier))
+    issuers = Issuers(store)
+    intents = Intents(log, store, engines)
+    founding = Founding(log, store, deltas)
+    responders = Responders(log, intents, deltas)
+    ocsp = Ocsp(store, keyring, issuers, responders, house.clock, int(settings.ocsp_time))
+    crls = Crls(log, store, keyring, issuers, int(settings.crl_time))
+    for heard in (keyring, issuers, ocsp, crls):
+        log.listen(heard.hear)
+    authorities = Authorities(log, store, rights, keyring, founding, engines, intents)
+    imports = Imports(log, store, rights, founding, engines, intents)
+    requests = Requests(log, store, rights, founding, engines, intents)
+    certificates = Certificates(log, store, rights, keyring, founding, intents, deltas)
+
+    async def prepare() -> None:
+        # SQLite has one process: whatever is open was left by one that is gone. Of PostgreSQL others may be at work.
+        await intents.sweep(everything=house.database.dialect.name == "sqlite")
+
+    return Parts(
+        routes=(
+            *AuthorityApi(authorities, imports, requests).routes(),
+            *CertificateApi(certificates).routes(),
+            *EngineApi(rights, engines, store, keyring, Messages(log, rights, keyring)).routes(),
+            *ProfileApi(Profiles(log, store, rights)).routes(),
+        ),
+        binary_routes=ValidationApi(ocsp, crls, issuers, store).routes(),
+        work=(Life(log, store).run, intents.keep_sweeping),
+        prepare=prepare,
+        close=engines.close,
+    )
+
+
+def _engines(settings: Settings, sealer: Sealer) -> Engines:
+    """The software engine, and those that are set."""
+    given = settings.engines
+    found: list[Engine] = [SoftwareEngine("software", sealer)]
+    if given.pkcs11_module:
+        found.append(Pkcs11Engine("pkcs11", module=given.pkcs11_module, token=given.pkcs11_token, pin=given.pkcs11_pin))
+    if given.kms_region:
+        found.append(
+            KmsEngine(
+                "kms",
+                region=given.kms_region,
+                endpoint=given.kms_endpoint,
+                access_key=given.kms_access_key,
+                secret_key=given.kms_secret_key,
+            )
+        )
+    return Engines(found, default=given.default)
+
+
+def _base_url(settings: Settings) -> str:
+    """Where others reach this Blazon; empty when it listens on a port that is not known yet."""
+    given = settings.pki.url or settings.http.public_url
+    if given:
+        return given.rstrip("/")
+    host, _, port = settings.http.listen.rpartition(":")
+    host = {"0.0.0.0": "127.0.0.1", "[::]": "[::1]"}.get(host, host)  # noqa: S104 - nothing is bound here
+    return "" if port == "0" else f"http://{host}:{port}"
+
+
+def _urls(base: str, identifier: str) -> Urls:
+    if not base:
+        return Urls()
+    name = quote(identifier, safe="")
+    return Urls(
+        crl=(f"{base}/api/va/crl/{name}",),
+        ocsp=(f"{base}/api/va/ocsp",),
+        ca_issuers=(f"{base}/api/va/ca/{name}",),
+    )

@@ -1,0 +1,324 @@
+"""SQL of this room: what is read. What is written is in `apply`."""
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from typing import Any, Final
+
+import msgspec
+
+from blazon.ca.listing import Listing
+from blazon.ca.models import (
+    Authority,
+    Certificate,
+    CrlNumber,
+    Intent,
+    IntentKind,
+    OcspFacts,
+    Owner,
+    PendingRequest,
+    Status,
+    StoredProfile,
+)
+from blazon.ca.x509 import Expiration, Profile, Reason, Subject
+from blazon.engines import KeySpec, KeyType, StoredKey
+from blazon.storage import Database, Row, Value
+
+__all__ = ["Store"]
+
+_ISSUED: Final = (
+    "serial, issuer_serial, issuer_id, status, certificate, key_type, key_bits, subject, valid_from, valid_to, near_at,"
+    " critical_at, revoked_at, reason, type, engine_id, metadata, created_at"
+)
+_AUTHORITY: Final = f"{_ISSUED}, id, issuance_expiration, key, chain, level, profile_id, near, critical, revision"
+_CERTIFICATE: Final = f"{_ISSUED}, created, revision"
+_REQUEST: Final = "id, subject, key, request, metadata, issuance_expiration, created_at, revision"
+_INTENT: Final = "id, kind, ca_id, engine_id, serial, created_at, revision"
+
+_PAGE: Final = 10_000
+"""Rows of a long walk that are read at once."""
+
+_NANOSECONDS: Final = 1_000_000_000
+
+_subject = msgspec.json.Decoder(Subject).decode
+_expiration = msgspec.json.Decoder(Expiration).decode
+_key = msgspec.json.Decoder(StoredKey).decode
+_chain = msgspec.json.Decoder(tuple[bytes, ...]).decode
+_profile = msgspec.json.Decoder(Profile).decode
+
+Conditions = Mapping[str, Value]
+"""What must hold of a list besides its filters: comparisons with one `?` each, and their values."""
+
+
+class Store:
+    """Reads CAs, certificates and what belongs to them."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self.dialect = database.dialect
+
+    async def authority(self, identifier: str) -> Authority | None:
+        """A CA by id."""
+        row = await self._database.row(f"SELECT {_AUTHORITY} FROM cas WHERE id = ?", (identifier,))
+        return None if row is None else _authority(row)
+
+    async def authorities_by(self, column: str, value: str) -> list[Authority]:
+        """The CAs with a value in a column: at most two, which is enough to know that it says too little."""
+        rows = await self._database.rows(f"SELECT {_AUTHORITY} FROM cas WHERE {column} = ? LIMIT 2", (value,))
+        return [_authority(row) for row in rows]
+
+    async def all_authorities(self) -> list[Authority]:
+        """Every CA."""
+        return [_authority(row) for row in await self._database.rows_aside(f"SELECT {_AUTHORITY} FROM cas ORDER BY id")]
+
+    async def certificate(self, serial: str) -> Certificate | None:
+        """A certificate by its serial number."""
+        row = await self._database.row(f"SELECT {_CERTIFICATE} FROM certificates WHERE serial = ?", (serial,))
+        return None if row is None else _certificate(row)
+
+    async def id_is_taken(self, identifier: str) -> bool:
+        """Whether a CA, a request for one, or an intent to make one has this id."""
+        row = await self._database.row(
+            "SELECT 1 FROM cas WHERE id = ? UNION ALL SELECT 1 FROM ca_requests WHERE id = ? UNION ALL"
+            " SELECT 1 FROM ca_intents WHERE ca_id = ? AND kind <> 'sign' LIMIT 1",
+            (identifier, identifier, identifier),
+        )
+        return row is not None
+
+    async def request(self, identifier: str) -> PendingRequest | None:
+        """A CA that waits for its certificate."""
+        row = await self._database.row(f"SELECT {_REQUEST} FROM ca_requests WHERE id = ?", (identifier,))
+        return None if row is None else _request(row)
+
+    async def requests(self) -> list[PendingRequest]:
+        """Every CA that waits for its certificate, the oldest first."""
+        rows = await self._database.rows_aside(f"SELECT {_REQUEST} FROM ca_requests ORDER BY created_at, id")
+        return [_request(row) for row in rows]
+
+    async def profile(self, identifier: str) -> StoredProfile | None:
+        """An issuance profile by id, or by name."""
+        row = await self._database.row(
+            "SELECT id, name, profile, created_at, revision FROM ca_profiles WHERE id = ? OR name = ?",
+            (identifier, identifier),
+        )
+        return None if row is None else _stored_profile(row)
+
+    async def profiles(self) -> list[StoredProfile]:
+        """Every issuance profile, by name."""
+        rows = await self._database.rows_aside(
+            "SELECT id, name, profile, created_at, revision FROM ca_profiles ORDER BY name"
+        )
+        return [_stored_profile(row) for row in rows]
+
+    async def profile_in_use(self, identifier: str) -> bool:
+        """Whether a CA issues by this profile."""
+        return await self._database.row("SELECT 1 FROM cas WHERE profile_id = ? LIMIT 1", (identifier,)) is not None
+
+    async def intents(self, before: int) -> list[Intent]:
+        """What was begun before a time (Unix nanoseconds) and neither done nor cancelled, the oldest first."""
+        rows = await self._database.rows(
+            f"SELECT {_INTENT} FROM ca_intents WHERE created_at < ? ORDER BY revision", (before,)
+        )
+        return [_intent(row) for row in rows]
+
+    async def intent_is_open(self, identifier: str) -> bool:
+        """Whether an intent was neither done nor cancelled."""
+        return await self._database.row("SELECT 1 FROM ca_intents WHERE id = ?", (identifier,)) is not None
+
+    async def crl_number(self, ca_id: str) -> CrlNumber | None:
+        """The number of the last CRL of a CA."""
+        row = await self._database.row("SELECT id, number, revision FROM ca_crls WHERE id = ?", (ca_id,))
+        return None if row is None else CrlNumber(*row)
+
+    async def page_of_authorities(
+        self, listing: Listing, conditions: Conditions
+    ) -> tuple[list[Authority], tuple[Value, Value] | None]:
+        """A page of CAs, and where the next one begins: None when this is the last."""
+        rows, last = await self._page("cas", _AUTHORITY, "created_at", "id", listing, conditions)
+        return [_authority(row) for row in rows], last
+
+    async def page_of_certificates(
+        self, listing: Listing, conditions: Conditions
+    ) -> tuple[list[Certificate], tuple[Value, Value] | None]:
+        """A page of certificates, and where the next one begins: None when this is the last."""
+        rows, last = await self._page("certificates", _CERTIFICATE, "created", "created", listing, conditions)
+        return [_certificate(row) for row in rows], last
+
+    async def _page(
+        self, table: str, columns: str, order: str, tie: str, listing: Listing, conditions: Conditions
+    ) -> tuple[Sequence[Row], tuple[Value, Value] | None]:
+        sort = listing.sort or order
+        where, values = list(conditions), list(conditions.values())
+        for each in listing.conditions:
+            where.append(self._comparison(each.column, each.comparison))
+            values.append(each.value)
+        sign, way = ("<", "DESC") if listing.descending else (">", "ASC")
+        if listing.after:
+            where.append(f"{tie} {sign} ?" if sort == tie else f"({sort}, {tie}) {sign} (?, ?)")
+            values += listing.after[1:] if sort == tie else listing.after
+        filtered = f" WHERE {' AND '.join(where)}" if where else ""
+        ordered = f"{tie} {way}" if sort == tie else f"{sort} {way}, {tie} {way}"
+        rows = await self._database.rows_aside(
+            f"SELECT {columns}, {sort}, {tie} FROM {table}{filtered} ORDER BY {ordered} LIMIT ?",
+            (*values, listing.size + 1),
+        )
+        if len(rows) <= listing.size:
+            return rows, None
+        shown = rows[: listing.size]
+        return shown, (shown[-1][-2], shown[-1][-1])
+
+    def _comparison(self, column: str, comparison: str) -> str:
+        if comparison not in ("contains", "lacks"):
+            return f"{column} {comparison}"
+        found = f"instr({column}, ?)" if self.dialect.name == "sqlite" else f"strpos({column}, ?)"
+        return f"{found} {'> 0' if comparison == 'contains' else '= 0'}"
+
+    async def due(self, table: str, now: int, limit: int) -> list[Authority] | list[Certificate]:
+        """What the clock changes, by when it does, for `cas` or `certificates`. `now` is in Unix seconds."""
+        columns = _AUTHORITY if table == "cas" else _CERTIFICATE
+        rows = await self._database.rows(
+            f"SELECT {columns} FROM {table} WHERE due > 0 AND due <= ? ORDER BY due LIMIT ?", (now, limit)
+        )
+        return [_authority(row) for row in rows] if table == "cas" else [_certificate(row) for row in rows]
+
+    async def below_revoked(self, limit: int) -> tuple[list[Authority], list[Certificate]]:
+        """CAs and certificates that live although the CA above them was revoked for good."""
+        authorities: list[Authority] = []
+        certificates: list[Certificate] = []
+        revoked = await self._database.rows(
+            "SELECT c.id FROM cas c WHERE c.status = 'REVOKED' AND c.reason <> 'CertificateHold' AND (EXISTS (SELECT 1"
+            " FROM certificates x WHERE x.issuer_id = c.id AND x.due > 0) OR EXISTS (SELECT 1 FROM cas b WHERE"
+            " b.issuer_id = c.id AND b.id <> c.id AND b.due > 0))"
+        )
+        for (identifier,) in revoked:
+            authorities += map(
+                _authority,
+                await self._database.rows(
+                    f"SELECT {_AUTHORITY} FROM cas WHERE issuer_id = ? AND id <> ? AND due > 0 ORDER BY id",
+                    (identifier, identifier),
+                ),
+            )
+            certificates += map(
+                _certificate,
+                await self._database.rows(
+                    f"SELECT {_CERTIFICATE} FROM certificates WHERE issuer_id = ? AND due > 0 ORDER BY due LIMIT ?",
+                    (identifier, limit - len(certificates)),
+                ),
+            )
+            if len(certificates) >= limit:
+                break
+        return authorities, certificates
+
+    async def has_issued(self, ca_id: str) -> bool:
+        """Whether a CA here stands below this one."""
+        row = await self._database.row("SELECT 1 FROM cas WHERE issuer_id = ? AND id <> ? LIMIT 1", (ca_id, ca_id))
+        return row is not None
+
+    async def ocsp_facts(self, ca_id: str, serial: str) -> OcspFacts | None:
+        """What OCSP says about a certificate or a CA that a CA issued; None when it issued none with this serial."""
+        columns = "status, valid_to, revoked_at, reason"
+        row = await self._database.row(
+            f"SELECT {columns} FROM certificates WHERE serial = ? AND issuer_id = ?", (serial, ca_id)
+        ) or await self._database.row(f"SELECT {columns} FROM cas WHERE serial = ? AND issuer_id = ?", (serial, ca_id))
+        if row is None:
+            return None
+        return OcspFacts(Status(row[0]), row[1], row[2] // _NANOSECONDS, Reason(row[3]) if row[3] else None)
+
+    async def revoked(self, ca_id: str, since: int) -> AsyncIterator[Sequence[tuple[str, int, str]]]:
+        """Serial, time (Unix nanoseconds) and reason of all a CA revoked that had not expired at `since`, in pages."""
+        yield [
+            (row[0], row[1], row[2])
+            for row in await self._database.rows_aside(
+                "SELECT serial, revoked_at, reason FROM cas WHERE issuer_id = ? AND id <> ? AND status = 'REVOKED'"
+                " AND valid_to >= ?",
+                (ca_id, ca_id, since),
+            )
+        ]
+        position = ""
+        while rows := await self._database.rows_aside(
+            "SELECT serial, revoked_at, reason FROM certificates WHERE issuer_id = ? AND status = 'REVOKED'"
+            " AND serial > ? AND valid_to >= ? ORDER BY serial LIMIT ?",
+            (ca_id, position, since, _PAGE),
+        ):
+            yield [(row[0], row[1], row[2]) for row in rows]
+            position = rows[-1][0]
+
+    async def counts(self, ca_id: str | None = None) -> list[tuple[str, str, int]]:
+        """How many certificates there are: by CA and by status."""
+        where, values = (" WHERE issuer_id = ?", (ca_id,)) if ca_id is not None else ("", ())
+        rows = await self._database.rows_aside(
+            f"SELECT issuer_id, status, count(*) FROM certificates{where} GROUP BY issuer_id, status", values
+        )
+        return [(row[0], row[1], row[2]) for row in rows]
+
+
+def _raw(text: str) -> msgspec.Raw:
+    return msgspec.Raw(text.encode())
+
+
+def _issued(row: Any) -> dict[str, Any]:
+    return {
+        "serial": row[0],
+        "issuer_serial": row[1],
+        "issuer_id": row[2],
+        "status": Status(row[3]),
+        "certificate": bytes(row[4]),
+        "key_spec": KeySpec(KeyType(row[5]), row[6]),
+        "subject": _subject(row[7]),
+        "valid_from": row[8],
+        "valid_to": row[9],
+        "near_at": row[10],
+        "critical_at": row[11],
+        "revoked_at": row[12],
+        "reason": Reason(row[13]) if row[13] else None,
+        "type": Owner(row[14]),
+        "engine_id": row[15],
+        "metadata": _raw(row[16]),
+        "created_at": row[17],
+    }
+
+
+def _authority(row: Any) -> Authority:
+    return Authority(
+        **_issued(row),
+        id=row[18],
+        issuance_expiration=_expiration(row[19]),
+        key=_key(row[20]) if row[20] else None,
+        chain=_chain(row[21]),
+        level=row[22],
+        profile_id=row[23],
+        near=row[24],
+        critical=row[25],
+        revision=row[26],
+    )
+
+
+def _certificate(row: Any) -> Certificate:
+    return Certificate(**_issued(row), created=row[18], revision=row[19])
+
+
+def _request(row: Any) -> PendingRequest:
+    return PendingRequest(
+        id=row[0],
+        subject=_subject(row[1]),
+        key=_key(row[2]),
+        request=row[3],
+        metadata=_raw(row[4]),
+        issuance_expiration=_expiration(row[5]),
+        created_at=row[6],
+        revision=row[7],
+    )
+
+
+def _stored_profile(row: Any) -> StoredProfile:
+    return StoredProfile(id=row[0], name=row[1], profile=_profile(row[2]), created_at=row[3], revision=row[4])
+
+
+def _intent(row: Any) -> Intent:
+    return Intent(
+        id=row[0],
+        kind=IntentKind(row[1]),
+        ca_id=row[2],
+        engine_id=row[3],
+        serial=row[4],
+        created_at=row[5],
+        revision=row[6],
+    )

@@ -1,0 +1,109 @@
+"""Whether a public key is fit to be certified, and how strong it is."""
+
+import math
+from enum import StrEnum
+from functools import lru_cache
+from typing import Final
+
+from cryptography.hazmat.primitives.asymmetric import rsa
+
+from blazon.engines import KeySpec, KeyType, spec_of
+from blazon.errors import RuleBroken
+
+__all__ = ["Strength", "check_public_key", "strength_of"]
+
+_LEAST_RSA: Final = 2048
+_MOST_RSA: Final = 8192
+_LEAST_EXPONENT: Final = 65537
+_MOST_EXPONENT_BITS: Final = 256
+_FERMAT_ROUNDS: Final = 100
+
+
+class Strength(StrEnum):
+    """How strong a key is, by the words of the wires."""
+
+    LOW = "LOW"
+    MEDIUM = "MEDIUM"
+    HIGH = "HIGH"
+
+
+def strength_of(spec: KeySpec) -> Strength:
+    """RSA by its modulus, ECDSA by its curve; Ed25519 and ML-DSA are HIGH."""
+    if spec.type is KeyType.RSA:
+        bounds = (2048, 3072)
+    elif spec.type is KeyType.ECDSA:
+        bounds = (129, 256)
+    else:
+        return Strength.HIGH
+    if spec.bits < bounds[0]:
+        return Strength.LOW
+    return Strength.MEDIUM if spec.bits < bounds[1] else Strength.HIGH
+
+
+def check_public_key(public_key: object) -> KeySpec:
+    """What kind of key it is. Raises RuleBroken when it is of no supported kind, or known to be weak."""
+    spec = spec_of(public_key)
+    if isinstance(public_key, rsa.RSAPublicKey):
+        if not _LEAST_RSA <= spec.bits <= _MOST_RSA:
+            raise RuleBroken(f"an RSA key has {_LEAST_RSA} to {_MOST_RSA} bits, this one has {spec.bits}")
+        numbers = public_key.public_numbers()
+        _check_exponent(numbers.e)
+        _check_modulus(numbers.n)
+    return spec
+
+
+def _check_exponent(exponent: int) -> None:
+    # FIPS 186-5 §A.1.1: odd, and 2¹⁶ < e < 2²⁵⁶. Small ones made attacks on careless padding easy.
+    if exponent % 2 == 0 or exponent < _LEAST_EXPONENT or exponent.bit_length() > _MOST_EXPONENT_BITS:
+        raise RuleBroken("the exponent of an RSA key must be odd, at least 65537 and less than 2^256")
+
+
+@lru_cache(maxsize=64)  # the keys of CAs are looked at again and again
+def _check_modulus(modulus: int) -> None:
+    if modulus % 2 == 0 or math.gcd(modulus, _SMALL_PRIMES) != 1:
+        raise RuleBroken("the modulus of the RSA key has a small factor")
+    if _is_roca(modulus):
+        raise RuleBroken("the RSA key was made by a chip with the ROCA weakness (CVE-2017-15361); make a new one")
+    if _has_close_primes(modulus):
+        raise RuleBroken("the primes of the RSA key are too close to each other (CVE-2022-26320); make a new one")
+
+
+def _primes(below: int) -> list[int]:
+    return [number for number in range(2, below) if all(number % factor for factor in range(2, math.isqrt(number) + 1))]
+
+
+_SMALL_PRIMES: Final = math.prod(_primes(752))
+"""Primes no modulus may be divisible by: those the CA/Browser Forum names (BR §6.1.6), as one product."""
+
+
+def _powers(prime: int) -> frozenset[int]:
+    """Every power of 65537 by this prime."""
+    found, power = {1}, 65537 % prime
+    while power not in found:
+        found.add(power)
+        power = power * 65537 % prime
+    return frozenset(found)
+
+
+_ROCA: Final = tuple(
+    (prime, powers) for prime in _primes(168) if prime > 2 and len(powers := _powers(prime)) < prime - 1
+)
+"""Of the primes the weak chips used, those that tell: where not every remainder is a power of 65537."""
+
+
+def _is_roca(modulus: int) -> bool:
+    """Both primes of such a chip are powers of 65537 by every small prime, hence their product is (Nemec et al. 2017).
+
+    A sound key passes for one with a chance of less than one in 2²⁷.
+    """
+    return all(modulus % prime in powers for prime, powers in _ROCA)
+
+
+def _has_close_primes(modulus: int) -> bool:
+    """Fermat's method finds the primes within a few steps when they are close."""
+    root = math.isqrt(modulus - 1) + 1
+    for step in range(_FERMAT_ROUNDS):
+        rest = (root + step) ** 2 - modulus
+        if math.isqrt(rest) ** 2 == rest:
+            return True
+    return False

@@ -1,0 +1,137 @@
+"""Issuance profiles: what a CA puts into certificates, and how much of a request it honours.
+
+A profile is data, kept as it is. `check_profile` says whether it makes sense; whoever keeps one has asked it before.
+"""
+
+import re
+from enum import StrEnum
+from typing import Final
+
+import msgspec
+
+from blazon.ca.x509.durations import Expiration
+from blazon.ca.x509.extensions import KeyUsage
+from blazon.ca.x509.general_names import NameType
+from blazon.ca.x509.names import Subject, name_of
+from blazon.engines import KeySpec, KeyType
+from blazon.errors import RuleBroken
+
+__all__ = ["DEFAULT_PROFILE", "EXTENDED_KEY_USAGES", "BeyondCa", "Honoured", "KeyRule", "Profile", "check_profile"]
+
+EXTENDED_KEY_USAGES: Final = {
+    "serverAuth": "1.3.6.1.5.5.7.3.1",
+    "clientAuth": "1.3.6.1.5.5.7.3.2",
+    "codeSigning": "1.3.6.1.5.5.7.3.3",
+    "emailProtection": "1.3.6.1.5.5.7.3.4",
+    "timeStamping": "1.3.6.1.5.5.7.3.8",
+}
+"""Extended key usages that have names here (RFC 5280 §4.2.1.12); others are written as object identifiers.
+
+`OCSPSigning` has none: only a responder of the CA itself gets it. Nor has `anyExtendedKeyUsage`.
+"""
+
+_RESERVED_USAGES: Final = frozenset(("1.3.6.1.5.5.7.3.9", "2.5.29.37.0"))
+_OID: Final = re.compile(r"[0-2](\.(0|[1-9]\d{0,9})){1,30}", re.ASCII)
+_CA_USAGES: Final = frozenset((KeyUsage.KEY_CERT_SIGN, KeyUsage.CRL_SIGN))
+_MOST_NAMES: Final = 1000
+_LONGEST_BACKDATE: Final = 86400
+
+
+class BeyondCa(StrEnum):
+    """What happens to a certificate that would outlive its CA."""
+
+    REFUSE = "refuse"
+    CLIP = "clip"
+
+
+class Honoured(StrEnum):
+    """Extensions of a request that a profile may take over. All others in the request are left out."""
+
+    SUBJECT_ALTERNATIVE_NAME = "subjectAltName"
+    KEY_USAGE = "keyUsage"
+    EXTENDED_KEY_USAGE = "extendedKeyUsage"
+
+
+class KeyRule(msgspec.Struct, frozen=True):
+    """A kind of key that is certified, from `least` to `most` bits, both included (see KeySpec.bits)."""
+
+    type: KeyType
+    least: int
+    most: int
+
+    def allows(self, spec: KeySpec) -> bool:
+        """Whether a key is of this kind and size."""
+        return spec.type is self.type and self.least <= spec.bits <= self.most
+
+
+_ALL_RULES: Final = (
+    KeyRule(KeyType.RSA, 2048, 8192),
+    KeyRule(KeyType.ECDSA, 256, 521),
+    KeyRule(KeyType.ED25519, 256, 256),
+    KeyRule(KeyType.ML_DSA, 44, 87),
+)
+
+
+class Profile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What certificates look like.
+
+    * `validity`: None is the CA's issuance expiration. `backdate`: seconds by which a certificate begins earlier, for
+      clocks that are slow; never earlier than its CA. `beyond_ca`: for what would outlive the CA.
+    * `key_usage`, `extended_key_usage`: what is put in; of the key usages those the key can have. With KEY_USAGE or
+      EXTENDED_KEY_USAGE honoured, a request may ask for fewer of them.
+    * `honour_subject`: whether the request's subject is taken; `subject`: parts that are always set to this.
+    * `honour_extensions`: what is taken over; `name_types`, `most_names`, `wildcards`: which alternative names.
+    * `allowed_keys`: which keys are certified. `policies`: object identifiers of certificate policies.
+    """
+
+    validity: Expiration | None = None
+    backdate: int = 60
+    beyond_ca: BeyondCa = BeyondCa.REFUSE
+    key_usage: tuple[KeyUsage, ...] = (KeyUsage.DIGITAL_SIGNATURE, KeyUsage.KEY_ENCIPHERMENT)
+    extended_key_usage: tuple[str, ...] = ("clientAuth", "serverAuth")
+    honour_subject: bool = True
+    subject: Subject = Subject()
+    honour_extensions: tuple[Honoured, ...] = (Honoured.SUBJECT_ALTERNATIVE_NAME,)
+    name_types: tuple[NameType, ...] = tuple(NameType)
+    most_names: int = 100
+    wildcards: bool = False
+    allowed_keys: tuple[KeyRule, ...] = _ALL_RULES
+    policies: tuple[str, ...] = ()
+
+
+DEFAULT_PROFILE: Final = Profile()
+"""TLS for devices: client and server, the names of the request honoured, as long as the CA says."""
+
+
+def check_profile(profile: Profile) -> None:
+    """Whether a profile makes sense. Raises RuleBroken."""
+    if not 0 <= profile.backdate <= _LONGEST_BACKDATE:
+        raise RuleBroken(f"backdate is 0 to {_LONGEST_BACKDATE} seconds")
+    if not 0 <= profile.most_names <= _MOST_NAMES:
+        raise RuleBroken(f"most_names is 0 to {_MOST_NAMES}")
+    if not profile.key_usage:
+        raise RuleBroken("key_usage names at least one usage")
+    if _CA_USAGES.intersection(profile.key_usage):
+        raise RuleBroken("keyCertSign and cRLSign are for CAs; a profile makes other certificates")
+    for usage in profile.extended_key_usage:
+        oid = EXTENDED_KEY_USAGES.get(usage, usage)
+        if oid in _RESERVED_USAGES or not _is_oid(oid):
+            raise RuleBroken(
+                f"extended_key_usage {usage[:60]!r}: use {', '.join(EXTENDED_KEY_USAGES)} or an object identifier of"
+                " another usage than OCSPSigning and anyExtendedKeyUsage"
+            )
+    if not all(map(_is_oid, profile.policies)):
+        raise RuleBroken("policies are object identifiers, such as 1.3.6.1.4.1.1.2")
+    if not profile.allowed_keys or any(rule.least > rule.most for rule in profile.allowed_keys):
+        raise RuleBroken("allowed_keys names at least one kind of key, from least to most bits")
+    for many in (profile.extended_key_usage, profile.policies):
+        if len(set(many)) != len(many):
+            raise RuleBroken("extended_key_usage and policies name each only once")
+    name_of(profile.subject)
+
+
+def _is_oid(text: str) -> bool:
+    if not _OID.fullmatch(text):
+        return False
+    first, second = map(int, text.split(".")[:2])
+    return first == 2 or second < 40  # X.660: what the first octet can hold

@@ -1,0 +1,108 @@
+"""What of a request goes into a certificate: subject, alternative names, usages, as the profile says."""
+
+from typing import Final
+
+import msgspec
+from cryptography import x509
+from cryptography.x509.oid import ExtendedKeyUsageOID
+
+from blazon.ca.x509.extensions import KeyUsage, extension, extension_of, usable, usage_extension, usages_of
+from blazon.ca.x509.general_names import checked_names
+from blazon.ca.x509.names import Subject, checked_name, name_of
+from blazon.ca.x509.profiles import EXTENDED_KEY_USAGES, Honoured, Profile
+from blazon.ca.x509.reading import CertificationRequest
+from blazon.errors import RuleBroken
+
+__all__ = ["requested_extensions", "requested_subject"]
+
+AnyExtension = x509.Extension[x509.ExtensionType]
+
+_NO_SUBJECT: Final = Subject()
+
+
+def requested_subject(profile: Profile, request: CertificationRequest, subject: Subject | None) -> x509.Name:
+    """The subject of the certificate: the given one, else the request's where the profile honours it.
+
+    Parts the profile sets replace the same parts. Raises RuleBroken.
+    """
+    if subject is not None:
+        return name_of(_with_parts(subject, profile.subject))
+    if not profile.honour_subject:
+        return name_of(profile.subject)
+    name = checked_name(request.subject)
+    if profile.subject == _NO_SUBJECT:
+        return name
+    fixed = name_of(profile.subject)
+    kinds = {attribute.oid for attribute in fixed}
+    return x509.Name([*fixed.rdns, *(rdn for rdn in name.rdns if not kinds.intersection(part.oid for part in rdn))])
+
+
+def _with_parts(subject: Subject, parts: Subject) -> Subject:
+    given = {name: value for name, value in msgspec.structs.asdict(parts).items() if value}
+    return msgspec.structs.replace(subject, **given)
+
+
+def requested_extensions(
+    profile: Profile, request: CertificationRequest, subject: x509.Name
+) -> tuple[AnyExtension, ...]:
+    """Key usage, extended key usage, policies and alternative names. Raises RuleBroken.
+
+    What the profile does not honour is left out; a request to be a CA is refused, whatever the profile says: who asks
+    for that does not want what it would get.
+    """
+    _refuse_ca(request.extensions)
+    usages = usable(_usages(profile, request.extensions), request.spec.type)
+    if not usages:
+        raise RuleBroken(f"no key usage is left for a key of type {request.spec.type.value}")
+    found: list[AnyExtension] = [usage_extension(usages)]
+    purposes = _purposes(profile, request.extensions)
+    if purposes:
+        # Not critical: what a client does not know must not keep it from the rest (RFC 5280 §4.2.1.12).
+        found.append(extension(x509.ExtendedKeyUsage(purposes), critical=False))
+    if profile.policies:
+        policies = [x509.PolicyInformation(x509.ObjectIdentifier(oid), None) for oid in profile.policies]
+        found.append(extension(x509.CertificatePolicies(policies), critical=False))
+    names = _names(profile, request.extensions)
+    if names:
+        # RFC 5280 §4.2.1.6: critical when there is no subject beside it.
+        found.append(extension(x509.SubjectAlternativeName(names), critical=not subject.rdns))
+    return tuple(found)
+
+
+def _refuse_ca(extensions: x509.Extensions) -> None:
+    constraints = extension_of(extensions, x509.BasicConstraints)
+    usage = extension_of(extensions, x509.KeyUsage)
+    if (constraints is not None and constraints.ca) or (usage is not None and usage.key_cert_sign):
+        raise RuleBroken("the certificate request asks for a CA; make a subordinate CA instead")
+    if usage is not None and usage.crl_sign:
+        raise RuleBroken("the certificate request asks to sign CRLs, which is for CAs")
+    purposes = extension_of(extensions, x509.ExtendedKeyUsage)
+    if purposes is not None and ExtendedKeyUsageOID.OCSP_SIGNING in purposes:
+        raise RuleBroken("the certificate request asks to answer OCSP, which is for a CA's own responder")
+
+
+def _usages(profile: Profile, extensions: x509.Extensions) -> tuple[KeyUsage, ...]:
+    asked = extension_of(extensions, x509.KeyUsage)
+    if asked is None or Honoured.KEY_USAGE not in profile.honour_extensions:
+        return profile.key_usage
+    return tuple(usage for usage in usages_of(asked) if usage in profile.key_usage)
+
+
+def _purposes(profile: Profile, extensions: x509.Extensions) -> list[x509.ObjectIdentifier]:
+    allowed = [x509.ObjectIdentifier(EXTENDED_KEY_USAGES.get(usage, usage)) for usage in profile.extended_key_usage]
+    asked = extension_of(extensions, x509.ExtendedKeyUsage)
+    if asked is None or Honoured.EXTENDED_KEY_USAGE not in profile.honour_extensions:
+        return allowed
+    left = [oid for oid in allowed if oid in asked]
+    if allowed and not left:
+        raise RuleBroken("the profile allows none of the extended key usages the certificate request asks for")
+    return left
+
+
+def _names(profile: Profile, extensions: x509.Extensions) -> tuple[x509.GeneralName, ...]:
+    if Honoured.SUBJECT_ALTERNATIVE_NAME not in profile.honour_extensions:
+        return ()
+    asked = extension_of(extensions, x509.SubjectAlternativeName)
+    if asked is None:
+        return ()
+    return checked_names(asked, kinds=profile.name_types, most=profile.most_names, wildcards=profile.wildcards)

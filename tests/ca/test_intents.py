@@ -1,0 +1,227 @@
+"""Nothing is half-issued: an engine that is away, and a process that is killed while an engine works.
+
+The engine is a real PKCS#11 token (SoftHSM2); the process is the real `blazon up`.
+"""
+
+import asyncio
+import base64
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+
+from blazon.engines import Pkcs11Engine
+from tests.ca.support import (
+    API,
+    P256,
+    ca_body,
+    crl_of,
+    csr,
+    decoded,
+    encoded,
+    key_pem,
+    lasting,
+    make_ca,
+    outside_ca,
+    pem,
+    refused,
+    sign,
+)
+from tests.faults.process import BlazonProcess
+from tests.faults.support import records_of
+from tests.running import running
+from tests.servers import MotoServer
+from tests.servers.softhsm import SoftHsm
+
+
+@pytest.fixture
+def hsm() -> Iterator[SoftHsm]:
+    server = SoftHsm()
+    server.add_token("ca")
+    yield server
+    server.remove()
+
+
+def settings(hsm: SoftHsm) -> dict[str, str]:
+    return {
+        "engines__pkcs11_module": hsm.module,
+        "engines__pkcs11_token": "ca",
+        "engines__pkcs11_pin": hsm.pin,
+        "engines__default": "pkcs11",
+        "redis__embedded": "no",
+    }
+
+
+def events_of(records: Any) -> list[str]:
+    return [record.type for record in records if record.service == "ca"]
+
+
+async def test_a_ca_in_a_token(hsm: SoftHsm, tmp_path: Path) -> None:
+    async with running(tmp_path, **settings(hsm)) as blazon:
+        ca = await make_ca(blazon, "In a token", id="in-a-token")
+        assert ca["engine_id"] == "pkcs11"
+        await sign(blazon, ca)
+        await blazon.ok("POST", f"{API}/cas/{ca['id']}/status", {"status": "REVOKED"})
+        await blazon.ok("DELETE", f"{API}/cas/{ca['id']}")
+    names = events_of(await records_of(tmp_path, ""))
+    assert names[:2] == ["ca.intent.begin", "ca.create"]
+    # Each intent came to its end, and the key of the CA that was deleted is gone.
+    assert names.count("ca.intent.begin") == names.count("ca.intent.end") == 3
+    engine = Pkcs11Engine("pkcs11", module=hsm.module, token="ca", pin=hsm.pin)
+    assert engine.find("in-a-token") is None
+    engine.close()
+
+
+async def test_a_ca_in_the_kms(moto: MotoServer, tmp_path: Path) -> None:
+    flags = {
+        "engines__kms_region": "eu-west-1",
+        "engines__kms_endpoint": moto.url,
+        "engines__kms_access_key": "test",
+        "engines__kms_secret_key": "test",
+        "redis__embedded": "no",
+    }
+    async with running(tmp_path, **flags) as blazon:
+        ca = await make_ca(blazon, "In the KMS", engine_id="kms")
+        certificate = await sign(blazon, ca)
+        decoded(certificate).verify_directly_issued_by(decoded(ca))
+        assert (ca["engine_id"], certificate["engine_id"]) == ("kms", "kms")
+        assert (await crl_of(blazon, ca)).is_signature_valid(decoded(ca).public_key())  # type: ignore[arg-type]
+        outside, private_key = outside_ca("Not for the KMS")
+        body = {"ca": pem(outside), "private_key": encoded(key_pem(private_key)), "engine_id": "kms"}
+        refused(await blazon.call("POST", f"{API}/cas/import", body), 422)
+        assert (await blazon.ok("GET", f"{API}/stats"))["cas"]["total"] == 1
+    names = events_of(await records_of(tmp_path, ""))
+    assert names.count("ca.intent.begin") == names.count("ca.intent.end")
+
+
+async def test_a_private_key_is_nowhere_in_clear(tmp_path: Path) -> None:
+    """Of an imported key, whose octets are known: not in the log, a table, an answer, or a line of the log file."""
+    import contextlib
+    import io
+
+    outside, private_key = outside_ca("Secret")
+    number = private_key.private_numbers().private_value
+    octets = number.to_bytes(32, "big")
+    body = {"ca": pem(outside), "private_key": encoded(key_pem(private_key)), "issuance_expiration": lasting("9d")}
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed):
+        async with running(tmp_path, log__level="debug", log__requests="true") as blazon:
+            made = await blazon.call("POST", f"{API}/cas/import", body)
+            assert made.status == 201
+            answers = [made.body, (await blazon.call("GET", f"{API}/cas")).body]
+    kept = b"".join(path.read_bytes() for path in tmp_path.rglob("*") if path.is_file())
+    assert outside.serial_number.to_bytes(20, "big").lstrip(b"\0") in kept, "the files are those it is kept in"
+    for place in (kept, *answers, printed.getvalue().encode()):
+        for form in (
+            octets,
+            octets.hex().encode(),
+            base64.b64encode(octets)[:40],
+            base64.urlsafe_b64encode(octets)[:40],
+        ):
+            assert form not in place
+        # PKCS #8 puts the number where base64 does not begin anew: any of three ways.
+        for shift in range(3):
+            assert base64.b64encode(bytes(shift) + octets)[4:40] not in place
+
+
+async def test_a_key_of_somebody_else_is_left_alone(hsm: SoftHsm, tmp_path: Path) -> None:
+    engine = Pkcs11Engine("pkcs11", module=hsm.module, token="ca", pin=hsm.pin)
+    from blazon.engines import KeySpec, KeyType
+
+    theirs = await asyncio.to_thread(engine.create, "theirs", KeySpec(KeyType.ECDSA, 256))
+    async with running(tmp_path, **settings(hsm)) as blazon:
+        refused(await blazon.call("POST", f"{API}/cas", ca_body(id="theirs")), 409, "the engine has a key of this name")
+    found = engine.find("theirs")
+    assert found is not None
+    assert found.public_key == theirs.public_key
+    engine.close()
+
+
+async def test_an_engine_that_is_away(hsm: SoftHsm, tmp_path: Path) -> None:
+    async with running(tmp_path, **settings(hsm)) as blazon:
+        software = await make_ca(blazon, "Software", engine_id="software")
+        ca = await make_ca(blazon, "Token")
+        await sign(blazon, ca)
+    hsm.take_away()
+    async with running(tmp_path, **settings(hsm)) as blazon:
+        body = {"csr": csr(), "sign_verbatim": True}
+        for path, wanted in ((f"{API}/cas", ca_body()), (f"{API}/cas/{ca['id']}/certificates/sign", body)):
+            answer = await blazon.call("POST", path, wanted)
+            refused(answer, 503)
+            assert answer.headers["Retry-After"]
+        await sign(blazon, software)  # the other engine goes on
+        assert {each["id"] for each in await blazon.ok("GET", f"{API}/engines")} == {"software", "pkcs11"}
+    hsm.give_back()
+    async with running(tmp_path, **settings(hsm)) as blazon:
+        await sign(blazon, ca)
+        assert (await blazon.ok("GET", f"{API}/stats"))["cas"]["total"] == 2
+    names = events_of(await records_of(tmp_path, ""))
+    assert names.count("ca.intent.begin") == names.count("ca.intent.end")
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize("step", ["key made", "signed", "recorded"])
+async def test_a_death_while_a_ca_is_made(hsm: SoftHsm, tmp_path: Path, step: str) -> None:
+    given = {name.replace("__", "_"): value for name, value in settings(hsm).items()}
+    blazon = BlazonProcess(tmp_path, **given)
+    await blazon.start(("-m", "tests.ca.dying", step))
+    async with aiohttp.ClientSession() as client:
+        headers = {"Authorization": f"Bearer {await blazon.token(client)}"}
+        with pytest.raises(aiohttp.ClientError):
+            await client.post(f"{blazon.url}{API}/cas", json=ca_body("Killed", id="killed"), headers=headers)
+    assert blazon.wait() == -9, "it was to die"
+
+    await blazon.start()
+    async with aiohttp.ClientSession() as client:
+        headers = {"Authorization": f"Bearer {await blazon.token(client)}"}
+        async with client.get(f"{blazon.url}{API}/cas/killed", headers=headers) as answer:
+            there = answer.status == 200
+        async with client.post(
+            f"{blazon.url}{API}/cas", json=ca_body("Killed", id="killed"), headers=headers
+        ) as answer:
+            assert answer.status == (409 if there else 201), await answer.text()
+        path = f"{blazon.url}{API}/cas/killed/certificates/sign"
+        body = {"csr": csr(), "sign_verbatim": True}
+        async with client.post(path, json=body, headers=headers) as answer:
+            assert answer.status == 201, await answer.text()
+    assert blazon.stop() == 0
+
+    assert there == (step == "recorded")
+    records = await records_of(tmp_path, "")
+    names = events_of(records)
+    assert names.count("ca.create") == 1
+    assert names.count("ca.intent.begin") == names.count("ca.intent.end")
+    # One CA, one key: what the kill left in the token was cleaned away.
+    engine = Pkcs11Engine("pkcs11", module=hsm.module, token="ca", pin=hsm.pin)
+    assert engine.find("killed") is not None
+    engine.close()
+
+
+@pytest.mark.faults
+async def test_a_death_while_a_certificate_is_signed(hsm: SoftHsm, tmp_path: Path) -> None:
+    given = {name.replace("__", "_"): value for name, value in settings(hsm).items()}
+    blazon = BlazonProcess(tmp_path, **given)
+    await blazon.start(("-m", "tests.ca.dying", "signed", "2"))
+    async with aiohttp.ClientSession() as client:
+        headers = {"Authorization": f"Bearer {await blazon.token(client)}"}
+        async with client.post(f"{blazon.url}{API}/cas", json=ca_body("CA", id="ca-1"), headers=headers) as answer:
+            assert answer.status == 201, await answer.text()
+        body = {"csr": csr(), "sign_verbatim": True}
+        with pytest.raises(aiohttp.ClientError):
+            await client.post(f"{blazon.url}{API}/cas/ca-1/certificates/sign", json=body, headers=headers)
+    assert blazon.wait() == -9, "it was to die"
+    await blazon.start()
+    assert blazon.stop() == 0
+    names = events_of(await records_of(tmp_path, ""))
+    assert "ca.sign-certificate" not in names
+    assert names == ["ca.intent.begin", "ca.create", "ca.intent.end", "ca.intent.begin", "ca.intent.end"]
+
+
+async def test_keys_in_this_process_sign_without_an_intent(tmp_path: Path) -> None:
+    async with running(tmp_path, redis__embedded="no") as blazon:
+        ca = await make_ca(blazon, key_metadata=P256)
+        await sign(blazon, ca)
+    names = events_of(await records_of(tmp_path, ""))
+    assert names == ["ca.intent.begin", "ca.create", "ca.intent.end", "ca.sign-certificate"]

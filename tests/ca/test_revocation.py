@@ -1,0 +1,265 @@
+"""Revocation as others see it: OCSP at once, the CRL within seconds, judged by OpenSSL."""
+
+import asyncio
+import base64
+from hashlib import sha256 as SHA256Hash  # noqa: N812 - beside the SHA256 of cryptography
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from cryptography import x509
+from cryptography.hazmat.primitives.hashes import SHA1, SHA256
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from cryptography.x509 import ocsp
+
+from tests.ca.support import (
+    API,
+    crl_of,
+    decoded,
+    eventually,
+    key,
+    lasting,
+    make_ca,
+    openssl,
+    outside_ca,
+    pem,
+    refused,
+    revoke,
+    serial_of,
+    set_ca_status,
+    set_status,
+    sign,
+    write,
+)
+from tests.ca.x509.support import lint_certificate, lint_crl, lint_ocsp
+from tests.running import Running, running
+
+RSA3072 = {"type": "RSA", "bits": 3072}
+"""A key that does not sign in a moment: its CA answers OCSP by a delegated key."""
+
+
+def request_for(certificate: x509.Certificate, issuer: x509.Certificate, nonce: bytes = b"") -> bytes:
+    builder = ocsp.OCSPRequestBuilder().add_certificate(certificate, issuer, SHA256())
+    if nonce:
+        builder = builder.add_extension(x509.OCSPNonce(nonce), critical=False)
+    return builder.build().public_bytes(Encoding.DER)
+
+
+async def ask(blazon: Running, certificate: Any, ca: Any, nonce: bytes = b"") -> ocsp.OCSPResponse:
+    """The answer about a certificate, by POST and, when there is no nonce, by GET alike."""
+    der = request_for(decoded(certificate), decoded(ca), nonce)
+    answer = await blazon.call("POST", "/api/va/ocsp", data=der, token="")
+    assert answer.status == 200
+    if not nonce:
+        path = quote(base64.b64encode(der).decode(), safe="")
+        got = ocsp.load_der_ocsp_response((await blazon.call("GET", f"/api/va/ocsp/{path}", token="")).body)
+        posted = ocsp.load_der_ocsp_response(answer.body)
+        assert (got.certificate_status, got.serial_number) == (posted.certificate_status, posted.serial_number)
+    return ocsp.load_der_ocsp_response(answer.body)
+
+
+async def test_ocsp_is_true_the_moment_a_revocation_is_answered(blazon: Running) -> None:
+    ca = await make_ca(blazon, "Prompt")
+    for number in range(10):
+        certificate = await sign(blazon, ca, f"p{number}")
+        for _ in range(2):  # the second answer is a kept one
+            assert (await ask(blazon, certificate, ca)).certificate_status is ocsp.OCSPCertStatus.GOOD
+        revoked = await revoke(blazon, certificate, "Superseded")
+        answer = await ask(blazon, certificate, ca)
+        assert answer.certificate_status is ocsp.OCSPCertStatus.REVOKED
+        assert answer.revocation_reason is x509.ReasonFlags.superseded
+        assert answer.revocation_time_utc is not None
+        assert revoked["revocation_timestamp"].startswith(answer.revocation_time_utc.strftime("%Y-%m-%dT%H:%M:%S"))
+
+
+async def test_a_hold_and_its_end(blazon: Running) -> None:
+    ca = await make_ca(blazon, "Hold")
+    certificate = await sign(blazon, ca)
+    await set_status(blazon, certificate, "REVOKED", "CertificateHold")
+    assert (await ask(blazon, certificate, ca)).revocation_reason is x509.ReasonFlags.certificate_hold
+    await on_crl(blazon, ca, certificate, x509.ReasonFlags.certificate_hold)
+    await set_status(blazon, certificate, "ACTIVE")
+    assert (await ask(blazon, certificate, ca)).certificate_status is ocsp.OCSPCertStatus.GOOD
+
+    async def gone() -> bool:
+        return (await crl_of(blazon, ca)).get_revoked_certificate_by_serial_number(serial_of(certificate)) is None
+
+    await eventually(gone)
+
+
+async def on_crl(blazon: Running, ca: Any, certificate: Any, reason: x509.ReasonFlags) -> None:
+    """Waits until a certificate is on the CRL: five seconds at most."""
+    async with asyncio.timeout(5):
+        while True:
+            entry = (await crl_of(blazon, ca)).get_revoked_certificate_by_serial_number(serial_of(certificate))
+            if entry is not None:
+                assert entry.extensions.get_extension_for_class(x509.CRLReason).value.reason is reason
+                return
+            await asyncio.sleep(0.05)
+
+
+async def test_unknown_certificates_are_unknown(blazon: Running) -> None:
+    ca, other = await make_ca(blazon, "Known"), await make_ca(blazon, "Other")
+    # By its name of the CA, with a serial number the CA never used.
+    stranger, _ = outside_ca("Stranger", is_ca=False, above=(decoded(ca), key()))
+    der = request_for(stranger, decoded(ca))
+    response = ocsp.load_der_ocsp_response((await blazon.call("POST", "/api/va/ocsp", data=der, token="")).body)
+    assert response.response_status is ocsp.OCSPResponseStatus.SUCCESSFUL
+    assert response.certificate_status is ocsp.OCSPCertStatus.UNKNOWN
+    # A serial of one CA is unknown to another.
+    certificate = await sign(blazon, ca)
+    name = SHA256Hash(decoded(other).subject.public_bytes()).digest()
+    public_key: Any = decoded(other).public_key()
+    point = SHA256Hash(public_key.public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)).digest()
+    builder = ocsp.OCSPRequestBuilder().add_certificate_by_hash(name, point, serial_of(certificate), SHA256())
+    der = builder.build().public_bytes(Encoding.DER)
+    response = ocsp.load_der_ocsp_response((await blazon.call("POST", "/api/va/ocsp", data=der, token="")).body)
+    assert response.certificate_status is ocsp.OCSPCertStatus.UNKNOWN
+    # For a CA that is none of ours there is no signed answer at all.
+    foreign, _ = outside_ca("Foreign")
+    der = request_for(stranger, foreign)
+    response = ocsp.load_der_ocsp_response((await blazon.call("POST", "/api/va/ocsp", data=der, token="")).body)
+    assert response.response_status is ocsp.OCSPResponseStatus.UNAUTHORIZED
+
+
+async def test_an_unknown_certificate_that_is_issued_later_is_good(blazon: Running) -> None:
+    ca = await make_ca(blazon, "Later")
+    certificate = await sign(blazon, ca)
+    der = request_for(decoded(certificate), decoded(ca))
+    response = await blazon.call("POST", "/api/va/ocsp", data=der, token="")
+    assert ocsp.load_der_ocsp_response(response.body).certificate_status is ocsp.OCSPCertStatus.GOOD
+
+
+async def test_a_nonce_comes_back(blazon: Running) -> None:
+    ca = await make_ca(blazon, "Nonce")
+    certificate = await sign(blazon, ca)
+    response = await ask(blazon, certificate, ca, b"a nonce of some length")
+    assert response.extensions.get_extension_for_class(x509.OCSPNonce).value.nonce == b"a nonce of some length"
+
+
+async def test_a_delegated_responder(blazon: Running) -> None:
+    ca = await make_ca(blazon, "Slow", key_metadata=RSA3072)
+    certificate = await sign(blazon, ca)
+    response = await ask(blazon, certificate, ca)
+    (delegated,) = response.certificates
+    delegated.verify_directly_issued_by(decoded(ca))
+    usages = delegated.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
+    assert list(usages) == [x509.oid.ExtendedKeyUsageOID.OCSP_SIGNING]
+    assert delegated.extensions.get_extension_for_class(x509.OCSPNoCheck)
+    # What a CA signs is recorded, this too.
+    page = await blazon.ok("GET", f"{API}/cas/{ca['id']}/certificates")
+    assert [each["metadata"] for each in page["list"]] == [{}, {"blazon.io/purpose": "ocsp-responder"}]
+    await ask(blazon, certificate, ca, b"again, by the same one")
+    assert len((await blazon.ok("GET", f"{API}/cas/{ca['id']}/certificates"))["list"]) == 2
+
+
+async def test_what_is_published_passes_lint(tmp_path: Path) -> None:
+    flags = {"redis__embedded": "no", "pki__url": "http://pki.example.com"}
+    async with running(tmp_path, **flags) as blazon:
+        for spec in (RSA3072, {"type": "ECDSA", "bits": 256}):
+            ca = await make_ca(blazon, "Linted", key_metadata=spec)
+            certificate = await sign(blazon, ca)
+            await revoke(blazon, certificate)
+            assert lint_certificate(decoded(ca)) == []
+            assert lint_certificate(decoded(certificate)) == []
+            assert lint_crl((await blazon.call("GET", f"/api/va/crl/{ca['id']}", token="")).body) == []
+            der = request_for(decoded(certificate), decoded(ca))
+            assert lint_ocsp((await blazon.call("POST", "/api/va/ocsp", data=der, token="")).body) == []
+
+
+async def test_openssl_agrees(blazon: Running, tmp_path: Path) -> None:
+    root = await make_ca(blazon, "OpenSSL root")
+    ca = await make_ca(blazon, "OpenSSL", parent_id=root["id"], ca_expiration=lasting("5y"), key_metadata=RSA3072)
+    good, bad = await sign(blazon, ca, "good"), await sign(blazon, ca, "bad")
+    await revoke(blazon, bad, "KeyCompromise")
+    root_file, ca_file = write(tmp_path, "root.pem", root), write(tmp_path, "ca.pem", ca)
+    files = [write(tmp_path, f"{name}.pem", body) for name, body in (("good", good), ("bad", bad))]
+    certificates = [part for file in files for part in ("-cert", file)]
+    found = await openssl(
+        "ocsp", "-issuer", ca_file, *certificates, "-url", f"{blazon.url}/api/va/ocsp", "-CAfile", root_file,
+        "-verify_other", ca_file,
+    )  # fmt: skip
+    assert "Response verify OK" in found.stderr, found.stdout + found.stderr
+    assert f"{files[0]}: good" in found.stdout
+    assert f"{files[1]}: revoked" in found.stdout
+    assert "Reason: keyCompromise" in found.stdout
+    crls = []
+    for authority, name in ((ca, "ca"), (root, "root")):
+        der = tmp_path / f"{name}.der"
+        der.write_bytes((await blazon.call("GET", f"/api/va/crl/{authority['id']}", token="")).body)
+        path = tmp_path / f"{name}.crl"
+        issuer = ca_file if authority is ca else root_file
+        found = await openssl("crl", "-inform", "DER", "-in", der, "-CAfile", issuer, "-out", path)
+        assert "verify OK" in found.stderr, found.stderr
+        crls.append(path)
+    together = tmp_path / "crls.pem"
+    together.write_bytes(b"".join(path.read_bytes() for path in crls))
+    verify = ("verify", "-crl_check_all", "-CRLfile", together, "-CAfile", root_file, "-untrusted", ca_file)
+    assert (await openssl(*verify, files[0])).returncode == 0
+    refused_by = await openssl(*verify, files[1])
+    assert "certificate revoked" in refused_by.stdout + refused_by.stderr
+
+
+async def test_the_crl_says_when_and_why(blazon: Running) -> None:
+    ca = await make_ca(blazon, "List")
+    empty = await crl_of(blazon, ca)
+    assert len(empty) == 0
+    assert empty.extensions.get_extension_for_class(x509.CRLNumber).value.crl_number == 1
+    assert empty.extensions.get_extension_for_class(x509.AuthorityKeyIdentifier)
+    assert await crl_of(blazon, ca) == empty, "nothing changed: the same list"
+    certificate = await sign(blazon, ca)
+    revoked = await revoke(blazon, certificate, "PrivilegeWithdrawn")
+    await on_crl(blazon, ca, certificate, x509.ReasonFlags.privilege_withdrawn)
+    later = await crl_of(blazon, ca)
+    assert later.extensions.get_extension_for_class(x509.CRLNumber).value.crl_number == 2
+    entry = later.get_revoked_certificate_by_serial_number(serial_of(certificate))
+    assert entry is not None
+    assert revoked["revocation_timestamp"].startswith(entry.revocation_date_utc.strftime("%Y-%m-%dT%H:%M:%S"))
+    assert later.is_signature_valid(decoded(ca).public_key())  # type: ignore[arg-type]
+    key_id = decoded(ca).extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value.digest.hex()
+    assert (await blazon.call("GET", f"/api/va/crl/{key_id}", token="")).status == 200
+
+
+async def test_revocation_goes_down(blazon: Running) -> None:
+    """Decision B13: what stands below a revoked CA is revoked, one event each, and OCSP says so at once."""
+    root = await make_ca(blazon, "Top")
+    middle = await make_ca(blazon, "Middle", parent_id=root["id"], ca_expiration=lasting("5y"))
+    leaves = [await sign(blazon, middle, f"below {number}") for number in range(3)]
+    await revoke(blazon, leaves[0], "Superseded")
+    await set_ca_status(blazon, middle, "REVOKED", "KeyCompromise")
+    answer = await ask(blazon, leaves[1], middle)
+    assert answer.certificate_status is ocsp.OCSPCertStatus.REVOKED
+    assert answer.revocation_reason is x509.ReasonFlags.cessation_of_operation
+    assert (await ask(blazon, middle, root)).revocation_reason is x509.ReasonFlags.key_compromise
+
+    async def all_revoked() -> bool:
+        found = (await blazon.ok("GET", f"{API}/cas/{middle['id']}/certificates"))["list"]
+        return {each["status"] for each in found} == {"REVOKED"}
+
+    await eventually(all_revoked)
+    found = (await blazon.ok("GET", f"{API}/cas/{middle['id']}/certificates"))["list"]
+    reasons = [each["revocation_reason"] for each in found]
+    assert reasons == ["Superseded", "CessationOfOperation", "CessationOfOperation"]
+    await on_crl(blazon, root, middle, x509.ReasonFlags.key_compromise)
+
+
+async def test_a_hold_of_a_ca_stops_issuing_and_nothing_else(blazon: Running) -> None:
+    ca = await make_ca(blazon, "Paused")
+    leaf = await sign(blazon, ca)
+    await set_ca_status(blazon, ca, "REVOKED", "CertificateHold")
+    await asyncio.sleep(1)
+    assert (await blazon.ok("GET", f"{API}/certificates/{leaf['serial_number']}"))["status"] == "ACTIVE"
+    assert (await ask(blazon, leaf, ca)).certificate_status is ocsp.OCSPCertStatus.GOOD
+    await set_ca_status(blazon, ca, "ACTIVE")
+    await sign(blazon, ca)
+
+
+async def test_a_ca_whose_key_is_elsewhere_is_not_spoken_for(blazon: Running) -> None:
+    certificate, _ = outside_ca("Elsewhere")
+    ca = await blazon.ok("POST", f"{API}/cas/import", {"ca": pem(certificate)})
+    refused(await blazon.call("GET", f"/api/va/crl/{ca['id']}", token=""), 404, "EXTERNAL")
+    stranger, _ = outside_ca("Stranger", is_ca=False)
+    builder = ocsp.OCSPRequestBuilder().add_certificate(stranger, certificate, SHA1())
+    der = builder.build().public_bytes(Encoding.DER)
+    response = ocsp.load_der_ocsp_response((await blazon.call("POST", "/api/va/ocsp", data=der, token="")).body)
+    assert response.response_status is ocsp.OCSPResponseStatus.UNAUTHORIZED
