@@ -16,7 +16,7 @@
     │   └── TooMany                  slow down; carries when to try again
     ├── Unavailable                  not the caller's fault, and passing
     │   ├── StorageUnavailable       the database is away, full or broken
-    │   └── OutcomeUnknown           the database went away while it committed
+    │   └── OutcomeUnknown           the database went away or failed while it committed
     ├── IntegrityConflict            a constraint of the database refused a statement
     ├── LogDamaged                   the log contradicts itself
     └── StartError                   Blazon cannot start; says what to mend
@@ -156,13 +156,13 @@ class Unavailable(BlazonError):
 
 
 class StorageUnavailable(Unavailable):
-    """The database is away, full or broken. Nothing of the operation was kept."""
+    """The database is away, full or broken. Nothing of the operation is kept, also after a crash."""
 
     title = "storage unavailable"
 
 
 class OutcomeUnknown(Unavailable):
-    """The database went away while it committed: the operation may or may not have happened.
+    """The database went away, or its disk failed, while it committed: the operation may or may not have happened.
 
     Sending the request again with the same Idempotency-Key is safe.
     """

@@ -220,7 +220,7 @@ def test_a_folder_without_a_log_is_named(program: Program, words: list[str]) -> 
             "INSERT INTO schema_version VALUES ('users', 99, 'later', '', 0)",
             "written by a newer Blazon (it has migration",
         ),
-        ("INSERT INTO schema_version VALUES ('things', 1, 'x', '', 0)", "it has tables of things, which this one does"),
+        ("INSERT INTO schema_version VALUES ('robots', 1, 'x', '', 0)", "it has tables of robots, which this one does"),
         ("DELETE FROM schema_version WHERE owner = 'users'", "of an older Blazon, or was never started"),
         ("DROP TABLE schema_version", "there is no log in this database"),
     ],

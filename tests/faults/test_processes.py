@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import time
 from pathlib import Path
 
 import aiohttp
@@ -10,6 +11,7 @@ import pytest
 from tests.faults.process import PASSWORD, BlazonProcess, Load
 from tests.faults.support import check_log, records_of, relays_caught_up, stream_of
 from tests.servers import PostgresServer, RedisServer
+from tests.servers.proxy import Proxy
 
 pytestmark = pytest.mark.faults
 
@@ -109,3 +111,54 @@ async def test_a_process_with_another_master_key_does_not_start(
     assert await asyncio.to_thread(wrong.wait) == 1
     assert "not the key this database was made with" in wrong.output()
     assert right.stop() == 0
+
+
+async def test_a_connection_that_is_dropped_without_a_word_does_not_keep_news_away(
+    tmp_path: Path, postgres: PostgresServer, redis: RedisServer
+) -> None:
+    """A firewall forgets the connection on which a process hears of others: nothing ends, and nothing comes."""
+    url = postgres.new_database()
+    async with Proxy(postgres.port) as proxy, aiohttp.ClientSession() as client:
+        here = _process(tmp_path, "here", url, redis)
+        there = _process(tmp_path, "there", url.replace(str(postgres.port), str(proxy.port)), redis)
+        await here.start()
+        await there.start()
+        body = {"credentials": {"identity": "jo@example.com", "secret": PASSWORD}}
+        admin = {"Authorization": f"Bearer {await here.token(client)}"}
+        async with client.post(f"{here.url}/users", json=body) as answer:
+            jo = (await answer.json())["id"]
+        async with client.post(f"{there.url}/users/tokens/issue", json=body["credentials"]) as answer:
+            token = {"Authorization": f"Bearer {(await answer.json())['access_token']}"}
+        async with client.get(f"{there.url}/users/profile", headers=token) as answer:
+            assert answer.status == 200
+        assert proxy.sent(b"LISTEN") == 1
+        proxy.drop(b"LISTEN")
+        async with client.post(f"{here.url}/users/{jo}/disable", headers=admin) as answer:
+            assert answer.status == 200
+        async with asyncio.timeout(5):
+            while True:
+                async with client.get(f"{there.url}/users/profile", headers=token) as answer:
+                    if answer.status == 401:
+                        break
+                await asyncio.sleep(0.05)
+        stopped = [await asyncio.to_thread(process.stop) for process in (there, here)]
+    assert stopped == [0, 0]
+
+
+async def test_a_process_that_relays_nothing_stops_at_once(
+    tmp_path: Path, postgres: PostgresServer, redis: RedisServer
+) -> None:
+    """It does not wait for relays that are another's, of which it does not know how far they are."""
+    url = postgres.new_database()
+    leading, other = (_process(tmp_path, name, url, redis) for name in ("leading", "other"))
+    await leading.start()
+    async with aiohttp.ClientSession() as client:
+        await leading.token(client)
+        await relays_caught_up(leading)
+        await other.start()
+        await other.token(client)
+    started = time.monotonic()
+    assert other.stop() == 0
+    assert time.monotonic() - started < 1.5
+    assert leading.stop() == 0
+    assert await stream_of(redis) == [record.sequence for record in await records_of(tmp_path, url)]

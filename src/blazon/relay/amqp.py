@@ -81,8 +81,11 @@ class Channel:
         self._check()
 
     def close(self) -> None:
-        """Closes the connection, also one that is being made. Does not wait for it."""
-        if not (self._connection.is_closing or self._connection.is_closed):
+        """Closes the connection. Does not wait for it.
+
+        One that is being made cannot be closed; pika gives it up after `_PATIENCE`.
+        """
+        if self._connection.is_open:
             self._connection.close()
 
     def _check(self) -> None:
@@ -145,7 +148,10 @@ async def connect(url: str, exchange: str) -> Channel:
         channel.lose(str(reason))
 
     def opened(_: object) -> None:
-        connection.channel(on_open_callback=declare)
+        if ready.done():  # nobody waits for it any more
+            connection.close()
+        else:
+            connection.channel(on_open_callback=declare)
 
     def declare(opened_channel: Any) -> None:
         opened_channel.add_on_close_callback(lambda _, reason: fail(reason))
