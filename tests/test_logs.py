@@ -62,3 +62,12 @@ def test_a_trace_shows_no_value() -> None:
 def test_levels() -> None:
     assert len(_lines("json", "debug")) == 5
     assert [json.loads(line)["event"] for line in _lines("json", "error") if line[0] == "{"] == ["it failed"]
+
+
+def test_a_full_disk_under_the_log_ends_nothing() -> None:
+    source = _SOURCE.format(format="json", level="info") + "print('it went on')\n"
+    with open("/dev/full", "w") as full:
+        ended = subprocess.run(
+            [sys.executable, "-c", source], stdout=subprocess.PIPE, stderr=full, text=True, check=False
+        )
+    assert ended.stdout == "it went on\n"

@@ -1,8 +1,9 @@
 """Structured logs on standard error: JSON for machines, text for a terminal. Nothing secret is ever logged."""
 
+import contextlib
 import logging
 import sys
-from typing import Any, TextIO
+from typing import Any, TextIO, cast
 
 import msgspec
 import structlog
@@ -42,11 +43,26 @@ def configure(settings: Logging) -> None:
     logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
 
 
+class _Lossy:
+    """Where lines go. A full disk under the log costs lines, and nothing else."""
+
+    def __init__(self, file: TextIO) -> None:
+        self._file = file
+
+    def write(self, text: str) -> None:
+        with contextlib.suppress(OSError):
+            self._file.write(text)
+
+    def flush(self) -> None:
+        with contextlib.suppress(OSError):
+            self._file.flush()
+
+
 class _Logger(structlog.WriteLogger):
     """Writes lines, and knows which part of Blazon it is for."""
 
     def __init__(self, name: str, file: TextIO) -> None:
-        super().__init__(file)
+        super().__init__(cast("TextIO", _Lossy(file)))
         self.name = name
 
 

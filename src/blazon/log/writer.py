@@ -239,8 +239,10 @@ class Writer:
                 await plan.append(tx, scribe.head)
                 await tx.signal(CHANNEL)
         except OutcomeUnknown:
+            if not plan.records:  # a cursor that moved, say: nothing in the log tells whether it did
+                raise
             if not await self._was_committed(plan.records):
-                raise StorageUnavailable("the database went away; nothing was kept") from None
+                raise StorageUnavailable("the database, or its disk, went away; nothing was kept") from None
         return outcome
 
     async def _one_by_one(self, batch: list[_Entry]) -> _Outcome:
@@ -253,8 +255,10 @@ class Writer:
                     outcome.append((entry, await self._alone(tx, entry, scribe, written)))
                 await tx.signal(CHANNEL)
         except OutcomeUnknown:
+            if not written:
+                raise
             if not await self._was_committed(written):
-                raise StorageUnavailable("the database went away; nothing was kept") from None
+                raise StorageUnavailable("the database, or its disk, went away; nothing was kept") from None
         return outcome
 
     async def _alone(
@@ -288,8 +292,6 @@ class Writer:
 
     async def _was_committed(self, records: list[Record]) -> bool:
         """What became of a commit whose answer was lost. Taking the head waits until the old transaction has ended."""
-        if not records:
-            return True
         try:
             async with asyncio.timeout(_SETTLE):
                 while True:
@@ -302,8 +304,8 @@ class Writer:
                         await asyncio.sleep(_PAUSE)
         except TimeoutError:
             raise OutcomeUnknown(
-                "the database went away while it committed and has not come back: the operation may or may not have"
-                " happened; send it again with the same Idempotency-Key"
+                "the database, or its disk, went away while it committed and has not come back: the operation may or may"
+                " not have happened; send it again with the same Idempotency-Key"
             ) from None
 
     def _publish(self, outcome: _Outcome) -> None:
