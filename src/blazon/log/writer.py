@@ -304,8 +304,8 @@ class Writer:
                         await asyncio.sleep(_PAUSE)
         except TimeoutError:
             raise OutcomeUnknown(
-                "the database, or its disk, went away while it committed and has not come back: the operation may or may"
-                " not have happened; send it again with the same Idempotency-Key"
+                "the database, or its disk, went away while it committed and has not come back: it may or may not"
+                " have happened; send it again with the same Idempotency-Key"
             ) from None
 
     def _publish(self, outcome: _Outcome) -> None:
