@@ -34,6 +34,9 @@ def document(routes: Iterable[AnyRoute], title: str, description: str) -> dict[s
         shapes |= {shape for shape in (route.answer, route.body if route.takes_body else None) if shape is not None}
     ordered = sorted(shapes, key=lambda shape: shape.__name__)
     _, schemas = msgspec.json.schema_components(ordered, ref_template=_REFERENCE)
+    for shape in ordered:
+        if shape.__name__ not in (*schemas, "list", "dict"):  # a list or a map of structs has no name of its own
+            raise ValueError(f"two routes have a struct called {shape.__name__}; give one another name")
     paths: dict[str, dict[str, Any]] = {}
     for route in routes:
         paths.setdefault(route.path, {})[route.method.lower()] = _operation(route)

@@ -26,7 +26,7 @@ from blazon.web import AnyRoute, Call, NoBody, NoQuery, Reply, Route
 __all__ = ["ThingApi", "ThingBody", "ThingDraftBody"]
 
 
-class KeyDraft(Struct, frozen=True):
+class ThingKeyDraft(Struct, frozen=True):
     """What the new thing connects with. What is not given is made up."""
 
     identity: str | None = None
@@ -40,13 +40,13 @@ class ThingDraftBody(Struct, frozen=True):
     name: str | None = None
     tags: list[str] | None = None
     owner: str | None = None
-    credentials: KeyDraft | None = None
+    credentials: ThingKeyDraft | None = None
     metadata: dict[str, Any] | None = None
     status: Status | None = None
 
     def draft(self) -> ThingDraft:
         """What is asked for."""
-        credentials = self.credentials or KeyDraft()
+        credentials = self.credentials or ThingKeyDraft()
         return ThingDraft(
             id=self.id or "",
             name=self.name or "",
@@ -59,13 +59,13 @@ class ThingDraftBody(Struct, frozen=True):
         )
 
 
-class KeyBody(Struct, frozen=True):
+class ThingKeyBody(Struct, frozen=True):
     """The new key."""
 
     secret: str | None = None
 
 
-class Credentials(Struct, frozen=True, omit_defaults=True):
+class ThingCredentials(Struct, frozen=True, omit_defaults=True):
     """What a thing connects with. The secret is there for who may set a new one, and never in a list."""
 
     identity: str = ""
@@ -79,7 +79,7 @@ class ThingBody(Struct, frozen=True, kw_only=True, omit_defaults=True):
     name: str = ""
     tags: tuple[str, ...] = ()
     owner: str = ""
-    credentials: Credentials
+    credentials: ThingCredentials
     metadata: dict[str, Any] | msgspec.Raw | None = None
     created_at: str
     updated_at: str
@@ -145,7 +145,7 @@ class ThingApi:
         thing = await self._things.update_tags(call.caller, call.path["id"], call.body.tags or ())
         return etagged(self._with_key(thing), thing)
 
-    async def update_thing_secret(self, call: Call[KeyBody, NoQuery]) -> Reply:
+    async def update_thing_secret(self, call: Call[ThingKeyBody, NoQuery]) -> Reply:
         thing = await self._things.update_key(call.caller, call.path["id"], call.body.secret or "")
         return etagged(thing_body(thing), thing)
 
@@ -204,7 +204,7 @@ class ThingApi:
             _list("/channels/{id}/things", "List the things of a channel", self.list_things_of_channel, "channels"),
             _patch("/things/{id}", "Change name and metadata of a thing", self.update_thing, UpdateBody),
             _patch("/things/{id}/tags", "Replace the tags of a thing", self.update_thing_tags, TagsBody),
-            _patch("/things/{id}/secret", "Set the key of a thing", self.update_thing_secret, KeyBody),
+            _patch("/things/{id}/secret", "Set the key of a thing", self.update_thing_secret, ThingKeyBody),
             _patch("/things/{id}/owner", "Give a thing to another owner", self.update_thing_owner, OwnerBody),
             _status("/things/{id}/enable", "Enable a thing", self.enable_thing),
             _status("/things/{id}/disable", "Disable a thing", self.disable_thing),
@@ -256,7 +256,7 @@ def thing_body(thing: Thing, key: str = "") -> ThingBody:
         name=thing.name,
         tags=thing.tags,
         owner=thing.owner,
-        credentials=Credentials(thing.identity, key),
+        credentials=ThingCredentials(thing.identity, key),
         metadata=metadata_body(thing.metadata),
         created_at=rfc3339(thing.created_at),
         updated_at=rfc3339(thing.updated_at),
