@@ -95,8 +95,8 @@ def test_every_fact_that_changes_a_table_has_one_applier_and_no_observation_has(
         ("users", "user.refresh_token"),
         ("users", "user.generate_reset_token"),
         ("users", "user.send_password_reset"),
-        ("users", "user.send_password_reset"),
         ("ca", "ca.signature.sign"),
+    }
     facts = {key for key, event in declared.items() if event.kind is Kind.FACT}
     assert facts - appliers == changes_nothing
 
