@@ -144,7 +144,7 @@ class Groups:
                 raise NotFound(f"the {noun} is disabled; enable it before changing it")
             expect(caller, group.revision)
             renamed = changes.get("name", group.name)
-            if renamed != group.name and await self._store.names_taken(group.owner, (renamed,)):
+            if renamed != group.name and await self._store.named(group.owner, renamed):
                 raise Conflict(f"its owner has a {noun} of this name")
             return Decision((self._changed(self._grouping.update, group, **changes),), basis)
 
@@ -255,7 +255,7 @@ class _Making:
         return self._grouping.create.event(self._grouping.group.of(state.id), made)
 
     async def _is_taken(self, owner: str, name: str) -> bool:
-        return (owner, name) in self._names or bool(await self._store.names_taken(owner, (name,)))
+        return (owner, name) in self._names or await self._store.named(owner, name)
 
     async def _owner_for(self, wanted: str) -> str:
         principal, basis = await self._rights.asking.caller(self._caller)

@@ -46,21 +46,12 @@ class GroupStore:
         row = await self.database.row(f"SELECT {_GROUP} FROM {self.groups_table} g WHERE g.id = ?", (identifier,))
         return None if row is None else _group(row)
 
-    async def present(self, identifiers: Sequence[str]) -> set[str]:
-        """Those of these ids that are groups already."""
-        wanted = msgspec.json.encode(identifiers).decode()
-        rows = await self.database.rows(
-            f"SELECT id FROM {self.groups_table} WHERE {self.dialect.one_of('id')}", (wanted,)
+    async def named(self, owner: str, name: str) -> bool:
+        """Whether an owner has a group of this name."""
+        row = await self.database.row(
+            f"SELECT 1 FROM {self.groups_table} WHERE owner = ? AND name = ? AND name <> ''", (owner, name)
         )
-        return {row[0] for row in rows}
-
-    async def names_taken(self, owner: str, names: Sequence[str]) -> set[str]:
-        """Those of these names that a group of this owner has."""
-        wanted = msgspec.json.encode(names).decode()
-        rows = await self.database.rows(
-            f"SELECT name FROM {self.groups_table} WHERE owner = ? AND {self.dialect.one_of('name')}", (owner, wanted)
-        )
-        return {row[0] for row in rows}
+        return row is not None
 
     async def depth(self, identifier: str) -> int:
         """How many groups stand above a group."""
