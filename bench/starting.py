@@ -67,8 +67,8 @@ def _healthy(port: int) -> bool:
 def _memory(root: int) -> float:
     """The RSS of the process that serves, without the servers it started."""
     processes = [psutil.Process(root), *psutil.Process(root).children(recursive=True)]
-    (blazon,) = (each for each in processes if "blazon" in " ".join(each.cmdline()) and "python" in each.name())
-    return blazon.memory_info().rss / 1e6
+    serving = [each for each in processes if "bin/blazon up" in " ".join(each.cmdline())]
+    return max(each.memory_info().rss for each in serving) / 1e6
 
 
 def _help() -> float:
