@@ -45,6 +45,46 @@ async def test_a_full_disk_refuses_and_goes_on_when_there_is_room(tmp_path: Path
     await database.close()
 
 
+@asynccontextmanager
+async def _full(tmp_path: Path) -> AsyncIterator[SqliteDatabase]:
+    """A database with room for nothing more."""
+    database = SqliteDatabase(tmp_path / "blazon.db")
+    await prepare(database)
+    async with database.transaction() as tx:
+        pages = await tx.row("PRAGMA page_count")
+        assert pages is not None
+        await tx.run(f"PRAGMA max_page_count = {pages[0]}")
+    yield database
+    await database.close()
+
+
+async def test_who_waits_is_refused_though_very_many_reads_wait_before_it(tmp_path: Path) -> None:
+    async with _full(tmp_path) as database:
+        log = make_log(database)
+        for number in range(5000):  # several batches of what is kept for better days
+            log.writer.observe(operation(look(f"{number}")))
+        async with writing(log), asyncio.timeout(10):
+            for number in range(3):
+                with pytest.raises(StorageUnavailable, match="full"):
+                    await log.writer.commit(operation(make("x" * 50_000, f"{number}")))
+            async with database.transaction() as tx:
+                await tx.run("PRAGMA max_page_count = 1000000")
+        found = await verify(database)
+        assert (found.facts, found.observations) == (0, 5000)
+
+
+async def test_at_a_stop_with_a_full_disk_everybody_is_answered(tmp_path: Path) -> None:
+    async with _full(tmp_path) as database:
+        log = make_log(database)
+        for number in range(5000):
+            log.writer.observe(operation(look(f"{number}")))
+        callers = [asyncio.ensure_future(log.writer.commit(operation(make("x" * 50_000, f"{n}")))) for n in range(3)]
+        await asyncio.sleep(0)
+        log.writer.stop()
+        await asyncio.wait_for(log.writer.run(), 10)
+        assert all(isinstance(caller.exception(), StorageUnavailable) for caller in callers)
+
+
 async def test_a_dead_server_refuses_and_goes_on_when_it_is_back(tmp_path: Path) -> None:
     server = PostgresServer(durable=True)
     database = await open_database(server.new_database(), tmp_path)

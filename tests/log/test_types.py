@@ -7,7 +7,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from blazon.app import ROOMS, catalogue
 from blazon.log import Catalogue, EventName, EventType, Kind, SubjectKind
 
 _words = st.from_regex(r"[a-z][a-zA-Z]{0,8}([-_][a-z]{1,5}){0,2}", fullmatch=True)
@@ -82,23 +81,6 @@ def test_a_type_is_declared_once_for_a_service() -> None:
     assert both.services() == ("users", "things")
     with pytest.raises(ValueError, match="declared twice"):
         Catalogue((declare("users"), declare("users")))
-
-
-def test_every_fact_that_changes_a_table_has_one_applier_and_no_observation_has() -> None:
-    declared = {(event.service, event.name): event for event in catalogue()}
-    appliers = {key for room in ROOMS for key in room.appliers}
-    assert appliers <= declared.keys()
-    assert all(declared[key].kind is Kind.FACT for key in appliers)
-    # These record that something was done and change no table.
-    changes_nothing = {
-        ("users", "user.issue_token"),
-        ("users", "user.refresh_token"),
-        ("users", "user.generate_reset_token"),
-        ("users", "user.send_password_reset"),
-        ("ca", "ca.signature.sign"),
-    }
-    facts = {key for key, event in declared.items() if event.kind is Kind.FACT}
-    assert facts - appliers == changes_nothing
 
 
 def test_subjects_are_written_with_their_kind() -> None:

@@ -26,6 +26,7 @@ from blazon.web import (
     NoQuery,
     Page,
     Reply,
+    Resource,
     Route,
     ServerSettings,
     listen,
@@ -87,9 +88,13 @@ class Client:
 
 
 @asynccontextmanager
-async def serving(*routes: AnyRoute, limits: Limits | None = None, **more: Any) -> AsyncIterator[Client]:
+async def serving(
+    *routes: AnyRoute, limits: Limits | None = None, resources: Mapping[str, Resource] | None = None, **more: Any
+) -> AsyncIterator[Client]:
     metrics = HttpMetrics(CollectorRegistry())
     dispatcher = Dispatcher(routes, Doors(), metrics, limits or Limits(), once_secret=b"", **more)
+    for path, resource in (resources or {}).items():
+        dispatcher.add_resource(path, resource)
     socket = listen("127.0.0.1:0")
     server = HttpServer(dispatcher, [socket], ServerSettings(stop_seconds=1))
     running = asyncio.create_task(server.run())
@@ -115,6 +120,26 @@ async def test_a_literal_step_wins() -> None:
             assert (seen["by"], seen["path"]) == (by, values)
         for path in ("/a", "/a/", "/a//c", "/a/b/c/d", "/b", "/a/b/d"):
             assert (await client.call(path)).status == 404
+
+
+async def test_a_body_may_look_like_the_head_of_an_answer() -> None:
+    parts = [b"HTTP/1.1 200 OK\r\n\r\n", b"HTTP/1.1 404 Not Found\r\n\r\n", b"the rest"]
+
+    async def mirror(scope: Any, receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        for part in parts:
+            await send({"type": "http.response.body", "body": part, "more_body": True})
+        await send({"type": "http.response.body", "body": b""})
+
+    async def whole(scope: Any, receive: Any, send: Any) -> None:
+        length = (b"content-length", str(len(parts[0])).encode())
+        await send({"type": "http.response.start", "status": 200, "headers": [length]})
+        await send({"type": "http.response.body", "body": parts[0]})
+
+    async with serving(resources={"/mirror": mirror, "/whole": whole}) as client:
+        for _ in range(2):  # the connection is good for another request
+            assert (await client.call("/whole")).body == parts[0]
+            assert (await client.call("/mirror")).body == b"".join(parts)
 
 
 def test_a_route_is_declared_once() -> None:

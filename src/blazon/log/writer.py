@@ -155,8 +155,7 @@ class Writer:
             failed = await self._write(self._take())
             if failed:
                 if self._stopping:
-                    self.metrics.dropped.inc(self._observations)
-                    self._queue.clear()
+                    self._give_up_observations()
                 await asyncio.sleep(_PAUSE)
 
     def stop(self) -> None:
@@ -164,6 +163,19 @@ class Writer:
         self._stopping = True
         self._work.set()
         self._urgent.set()
+
+    def _put_off(self, observations: Sequence[_Entry]) -> None:
+        """Keeps observations for when the database is back, behind the operations: those have callers who wait."""
+        waiting = [entry for entry in self._queue if entry.done is not None]
+        others = [entry for entry in self._queue if entry.done is None]
+        self._queue = deque((*waiting, *observations, *others))
+        self._observations += len(observations)
+
+    def _give_up_observations(self) -> None:
+        given_up = [entry for entry in self._queue if entry.done is None]
+        self.metrics.dropped.inc(sum(len(entry.operation.events) for entry in given_up))
+        self._queue = deque(entry for entry in self._queue if entry.done is not None)
+        self._observations = 0
 
     async def _gather(self) -> None:
         """Lets more observations come, until an operation does, there are enough, or some time has passed."""
@@ -200,8 +212,7 @@ class Writer:
                 entry.fail(type(error)(error.reason))  # one each: a traceback belongs to one caller
             observations = [entry for entry in batch if entry.done is None]
             if isinstance(error, StorageUnavailable):
-                self._queue.extendleft(reversed(observations))
-                self._observations += len(observations)
+                self._put_off(observations)
             else:
                 self.metrics.dropped.inc(sum(len(entry.operation.events) for entry in observations))
             return True

@@ -44,14 +44,16 @@ class _HeadTooLarge(Exception):
 class _Joined:
     """A transport for one answer, whose head leaves together with the body: one packet, one system call."""
 
-    __slots__ = ("_head", "_transport")
+    __slots__ = ("_begun", "_head", "_transport")
 
     def __init__(self, transport: asyncio.Transport) -> None:
         self._transport = transport
+        self._begun = False
         self._head: bytes | None = None
 
     def write(self, data: bytes) -> None:
-        if data.startswith(b"HTTP/1.1 ") and not data.startswith(b"HTTP/1.1 100 "):
+        if not self._begun and not data.startswith(b"HTTP/1.1 100 "):  # "100 Continue" is no part of the answer
+            self._begun = True
             self._head = data
         elif self._head is not None:
             self._transport.write(self._head + data)
