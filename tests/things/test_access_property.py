@@ -16,7 +16,7 @@ from blazon.app import ROOMS, make_log
 from blazon.clock import SystemClock
 from blazon.grouping import ACTIONS, Action, GroupState, PolicyState, Status, mask_of
 from blazon.history import rebuild
-from blazon.log import MIGRATIONS, Event, Log, Operation, Record
+from blazon.log import MIGRATIONS, Event, Log, Operation, Record, state_of
 from blazon.log.listeners import Listeners
 from blazon.storage import Database, Sealer, migrate, open_database
 from blazon.things import Access
@@ -27,7 +27,6 @@ from blazon.things.events import (
     THING_UPDATE_OWNER,
     THING_UPDATE_SECRET,
     ThingState,
-    state_of_thing,
 )
 from blazon.things.models import CHANNEL, POLICY, THING
 from tests.interleaving import interleaved, played
@@ -97,7 +96,7 @@ class World:
     def _changed(self, kind: Any, thing: str, **changes: Any) -> list[Event]:
         if thing not in self.things:
             return []
-        return self._set(kind, state_of_thing(self.things[thing], created_at=1, **changes))
+        return self._set(kind, state_of(ThingState, self.things[thing], created_at=1, **changes))
 
     def _key(self, thing: str, key: str) -> list[Event]:
         return self._changed(THING_UPDATE_SECRET, thing, key_hash=SEALER.fingerprint(key)) if self._free(key) else []

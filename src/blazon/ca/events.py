@@ -16,7 +16,7 @@ from blazon.ca.models import Authority, Certificate, IntentKind, Issued, Owner, 
 from blazon.ca.x509 import Expiration, Profile, Reason, Subject, format_time, strength_of
 from blazon.clock import rfc3339
 from blazon.engines import KeySpec, StoredKey
-from blazon.log import EventType, Fields, Kind, Record, canonical
+from blazon.log import Fields, Record, Service, canonical
 
 __all__ = [
     "CA_CREATE",
@@ -48,13 +48,12 @@ __all__ = [
     "RequestState",
     "Signed",
     "pem_base64",
-    "state_of_authority",
-    "state_of_certificate",
     "wire_of_authority",
     "wire_of_certificate",
 ]
 
 SERVICE: Final = "ca"
+_SERVICE: Final = Service(SERVICE)
 
 
 class _State(msgspec.Struct, frozen=True, kw_only=True):
@@ -154,18 +153,6 @@ class Signed(msgspec.Struct, frozen=True, kw_only=True):
     algorithm: str
     message_type: str
     digest: str
-
-
-def state_of_authority(authority: Any, **changes: Any) -> AuthorityState:
-    """The state of a CA with some changes."""
-    fields = {name: getattr(authority, name) for name in AuthorityState.__struct_fields__}
-    return AuthorityState(**{**fields, **changes})
-
-
-def state_of_certificate(certificate: Any, **changes: Any) -> CertificateState:
-    """The state of a certificate with some changes."""
-    fields = {name: getattr(certificate, name) for name in CertificateState.__struct_fields__}
-    return CertificateState(**{**fields, **changes})
 
 
 def pem_base64(der: bytes) -> str:
@@ -281,28 +268,24 @@ def _signed(_: Record, data: Signed) -> Fields:
     }
 
 
-def _fact(name: str, data: type[Any], fields: Any) -> EventType[Any]:
-    return EventType(SERVICE, name, Kind.FACT, data, fields)
-
-
-CA_CREATE: Final = _fact("ca.create", AuthorityState, _authority)
-CA_IMPORT: Final = _fact("ca.import", AuthorityState, _authority)
-CA_UPDATE_STATUS: Final = _fact("ca.update.status", AuthorityState, _authority)
-CA_UPDATE_METADATA: Final = _fact("ca.update.metadata", AuthorityState, _authority)
-CA_DELETE: Final = _fact("ca.delete", AuthorityState, _authority)
-CA_SIGN_CERTIFICATE: Final = _fact("ca.sign-certificate", CertificateState, _certificate)
-CERTIFICATE_IMPORT: Final = _fact("ca.certificate.import", CertificateState, _certificate)
-CERTIFICATE_UPDATE_STATUS: Final = _fact("certificate.update.status", CertificateState, _certificate)
-CERTIFICATE_UPDATE_METADATA: Final = _fact("certificate.update.metadata", CertificateState, _certificate)
-REQUEST_CREATE: Final = _fact("ca.request.create", RequestState, _request)
-REQUEST_DELETE: Final = _fact("ca.request.delete", RequestState, _request)
-PROFILE_CREATE: Final = _fact("ca.profile.create", ProfileState, _profile)
-PROFILE_UPDATE: Final = _fact("ca.profile.update", ProfileState, _profile)
-PROFILE_DELETE: Final = _fact("ca.profile.delete", ProfileState, _profile)
-INTENT_BEGIN: Final = _fact("ca.intent.begin", IntentBegun, _begun)
-INTENT_END: Final = _fact("ca.intent.end", IntentEnded, _ended)
-SIGNATURE_SIGN: Final = _fact("ca.signature.sign", Signed, _signed)
-CRL_NUMBER: Final = _fact("ca.crl.number", NumberTaken, _number)
+CA_CREATE: Final = _SERVICE.fact("ca.create", AuthorityState, _authority)
+CA_IMPORT: Final = _SERVICE.fact("ca.import", AuthorityState, _authority)
+CA_UPDATE_STATUS: Final = _SERVICE.fact("ca.update.status", AuthorityState, _authority)
+CA_UPDATE_METADATA: Final = _SERVICE.fact("ca.update.metadata", AuthorityState, _authority)
+CA_DELETE: Final = _SERVICE.fact("ca.delete", AuthorityState, _authority)
+CA_SIGN_CERTIFICATE: Final = _SERVICE.fact("ca.sign-certificate", CertificateState, _certificate)
+CERTIFICATE_IMPORT: Final = _SERVICE.fact("ca.certificate.import", CertificateState, _certificate)
+CERTIFICATE_UPDATE_STATUS: Final = _SERVICE.fact("certificate.update.status", CertificateState, _certificate)
+CERTIFICATE_UPDATE_METADATA: Final = _SERVICE.fact("certificate.update.metadata", CertificateState, _certificate)
+REQUEST_CREATE: Final = _SERVICE.fact("ca.request.create", RequestState, _request)
+REQUEST_DELETE: Final = _SERVICE.fact("ca.request.delete", RequestState, _request)
+PROFILE_CREATE: Final = _SERVICE.fact("ca.profile.create", ProfileState, _profile)
+PROFILE_UPDATE: Final = _SERVICE.fact("ca.profile.update", ProfileState, _profile)
+PROFILE_DELETE: Final = _SERVICE.fact("ca.profile.delete", ProfileState, _profile)
+INTENT_BEGIN: Final = _SERVICE.fact("ca.intent.begin", IntentBegun, _begun)
+INTENT_END: Final = _SERVICE.fact("ca.intent.end", IntentEnded, _ended)
+SIGNATURE_SIGN: Final = _SERVICE.fact("ca.signature.sign", Signed, _signed)
+CRL_NUMBER: Final = _SERVICE.fact("ca.crl.number", NumberTaken, _number)
 
 TYPES: Final = (
     CA_CREATE,

@@ -43,7 +43,6 @@ from blazon.grouping.lists import ListFilter, StatusFilter, Visibility, Where, f
 from blazon.grouping.models import (
     ACTIONS,
     Action,
-    Basis,
     Group,
     Placed,
     Policy,
@@ -62,7 +61,6 @@ __all__ = [
     "Action",
     "Asking",
     "Authorized",
-    "Basis",
     "FilterQuery",
     "Group",
     "GroupApi",

@@ -10,7 +10,7 @@ import msgspec
 
 from blazon.clock import rfc3339
 from blazon.grouping.models import Action, Group, Status
-from blazon.log import EventType, Fields, Kind, Record, SubjectKind
+from blazon.log import EventType, Fields, Record, Service, SubjectKind, entity_of
 
 __all__ = [
     "Authorized",
@@ -155,35 +155,35 @@ class Grouping:
     """
 
     def __init__(
-        self, service: str, *, noun: str, member: str, by_member: str, group: SubjectKind, policy: SubjectKind
+        self, service: Service, *, noun: str, member: str, by_member: str, group: SubjectKind, policy: SubjectKind
     ) -> None:
-        def fact(name: str, data: type[Any], fields: Any) -> EventType[Any]:
-            return EventType(service, name, Kind.FACT, data, fields)
-
-        def observation(name: str, data: type[Any], fields: Any) -> EventType[Any]:
-            return EventType(service, name, Kind.OBSERVATION, data, fields)
-
         self.noun: Final = noun
         self.member: Final = member
         self.group: Final = group
         self.policy: Final = policy
-        self.create: EventType[GroupState] = fact(
+        self.create: EventType[GroupState] = service.fact(
             f"{noun}.create", GroupState, lambda record, data: {**_group(data), **stamps(record, data.created_at)}
         )
-        self.update: EventType[GroupState] = fact(f"{noun}.update", GroupState, self.create.fields)
-        self.remove: EventType[GroupState] = fact(f"{noun}.remove", GroupState, status_fields)
-        self.view: EventType[GroupSeen] = observation(
+        self.update: EventType[GroupState] = service.fact(f"{noun}.update", GroupState, self.create.fields)
+        self.remove: EventType[GroupState] = service.fact(f"{noun}.remove", GroupState, status_fields)
+        self.view: EventType[GroupSeen] = service.observation(
             f"{noun}.view", GroupSeen, lambda _, data: {**_group(data), **seen_stamps(data)}
         )
-        self.list: EventType[Listed] = observation(f"{noun}.list", Listed, listed_fields)
-        self.list_by_member: EventType[Listed] = observation(by_member, Listed, listed_fields)
-        self.policy_add: EventType[PolicyState] = fact(
+        self.list: EventType[Listed] = service.observation(f"{noun}.list", Listed, listed_fields)
+        self.list_by_member: EventType[Listed] = service.observation(by_member, Listed, listed_fields)
+        self.policy_add: EventType[PolicyState] = service.fact(
             "policies.add", PolicyState, lambda record, data: {**_policy(data), **stamps(record, data.created_at)}
         )
-        self.policy_update: EventType[PolicyState] = fact("policies.update", PolicyState, self.policy_add.fields)
-        self.policy_delete: EventType[PolicyState] = fact("policies.delete", PolicyState, lambda _, data: _policy(data))
-        self.policy_authorize: EventType[Authorized] = observation("policies.authorize", Authorized, _authorized)
-        self.policy_list: EventType[Listed] = observation("policies.list", Listed, listed_fields)
+        self.policy_update: EventType[PolicyState] = service.fact(
+            "policies.update", PolicyState, self.policy_add.fields
+        )
+        self.policy_delete: EventType[PolicyState] = service.fact(
+            "policies.delete", PolicyState, lambda _, data: _policy(data)
+        )
+        self.policy_authorize: EventType[Authorized] = service.observation(
+            "policies.authorize", Authorized, _authorized
+        )
+        self.policy_list: EventType[Listed] = service.observation("policies.list", Listed, listed_fields)
         self.types: Final = (
             self.create,
             self.update,
@@ -201,12 +201,4 @@ class Grouping:
 
 def group_of(record: Record, state: GroupState) -> Group:
     """The group a record made, or changed."""
-    created = state.created_at == 0
-    fields = {name: getattr(state, name) for name in GroupState.__struct_fields__}
-    fields["created_at"] = state.created_at or record.time
-    return Group(
-        **fields,
-        updated_at=0 if created else record.time,
-        updated_by="" if created else record.actor,
-        revision=record.sequence,
-    )
+    return entity_of(Group, record, state)

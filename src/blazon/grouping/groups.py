@@ -10,10 +10,10 @@ from blazon.errors import Conflict, Forbidden, Malformed, NotFound, RequestError
 from blazon.grouping import rules
 from blazon.grouping.events import Grouping, GroupSeen, GroupState, Listed, group_of
 from blazon.grouping.lists import ListFilter, Where, filters_of
-from blazon.grouping.models import Action, Basis, Group, Placed, Principal, Status, mask_of
+from blazon.grouping.models import Action, Group, Placed, Principal, Status, mask_of
 from blazon.grouping.rights import GroupRights, expect
 from blazon.grouping.store import GroupStore
-from blazon.log import Decision, Event, EventType, Log, Record
+from blazon.log import Basis, Decision, Event, EventType, Log, Record, state_of
 
 __all__ = ["GroupDraft", "GroupFilter", "Groups", "at_place"]
 
@@ -116,7 +116,7 @@ class Groups:
     async def view(self, caller: Caller, identifier: str) -> Group:
         """A group the caller may see."""
         group, _ = await self._rights.group(caller, identifier, Action.G_LIST)
-        seen = GroupSeen(**{name: getattr(group, name) for name in GroupSeen.__struct_fields__})
+        seen = state_of(GroupSeen, group)
         self._log.observe(caller, self._grouping.view.event(self._grouping.group.of(group.id), seen))
         return group
 
@@ -163,8 +163,7 @@ class Groups:
         return self._only(await self._log.commit(caller, decide), self._grouping.remove)
 
     def _changed(self, kind: EventType[GroupState], group: Group, **changes: Any) -> Event:
-        fields = {name: getattr(group, name) for name in GroupState.__struct_fields__}
-        return kind.event(self._grouping.group.of(group.id), GroupState(**{**fields, **changes}))
+        return kind.event(self._grouping.group.of(group.id), state_of(GroupState, group, **changes))
 
     def _only(self, records: Sequence[Record], kind: EventType[GroupState]) -> Group:
         (record,) = records

@@ -11,7 +11,6 @@ import msgspec
 __all__ = [
     "ACTIONS",
     "Action",
-    "Basis",
     "Group",
     "Placed",
     "Policy",
@@ -21,9 +20,6 @@ __all__ = [
     "expanded",
     "mask_of",
 ]
-
-Basis = dict[str, int]
-"""Subjects and the revisions a decision rests on."""
 
 
 class Status(StrEnum):

@@ -10,10 +10,10 @@ from blazon.errors import Malformed, NotFound, RuleBroken
 from blazon.grouping import rules
 from blazon.grouping.events import Grouping, Listed, PolicyState
 from blazon.grouping.lists import Where
-from blazon.grouping.models import Action, Basis, Policy, Principal, expanded, mask_of
+from blazon.grouping.models import Action, Policy, Principal, expanded, mask_of
 from blazon.grouping.rights import GroupRights, expect
 from blazon.grouping.store import GroupStore
-from blazon.log import Decision, Event, EventType, Log
+from blazon.log import Basis, Decision, Event, EventType, Log
 
 __all__ = ["Members", "Policies", "PolicyFilter", "check_policy"]
 

@@ -10,8 +10,9 @@ from typing import Protocol
 from blazon.caller import Caller
 from blazon.errors import Forbidden, NotFound, PreconditionFailed
 from blazon.grouping.events import Grouping
-from blazon.grouping.models import Action, Basis, Group, Policy, Principal
+from blazon.grouping.models import Action, Group, Policy, Principal
 from blazon.grouping.store import GroupStore
+from blazon.log import Basis
 
 __all__ = ["Asking", "GroupRights", "expect"]
 

@@ -9,11 +9,12 @@ from blazon.log.canonical import canonical
 from blazon.log.chain import Verified, verify
 from blazon.log.follower import CURSOR, Follower, cursor_position, move_cursor
 from blazon.log.log import Log
-from blazon.log.operation import Apply, Decision, Operation, Stale
+from blazon.log.operation import Apply, Basis, Decision, Operation, Stale
 from blazon.log.reader import Pulse, Reader
 from blazon.log.record import GENESIS, Event, Record
+from blazon.log.states import entity_of, state_of
 from blazon.log.trim import trim
-from blazon.log.types import Catalogue, EventName, EventType, Fields, FieldValue, Kind, SubjectKind
+from blazon.log.types import Catalogue, EventName, EventType, Fields, FieldValue, Kind, Service, SubjectKind
 from blazon.log.writer import Writer
 from blazon.storage import MigrationSet
 
@@ -22,6 +23,7 @@ __all__ = [
     "GENESIS",
     "MIGRATIONS",
     "Apply",
+    "Basis",
     "Catalogue",
     "Decision",
     "Event",
@@ -36,13 +38,16 @@ __all__ = [
     "Pulse",
     "Reader",
     "Record",
+    "Service",
     "Stale",
     "SubjectKind",
     "Verified",
     "Writer",
     "canonical",
     "cursor_position",
+    "entity_of",
     "move_cursor",
+    "state_of",
     "trim",
     "verify",
 ]

@@ -9,7 +9,7 @@ from blazon.errors import BlazonError
 from blazon.log.record import Event, Record
 from blazon.storage import Statement
 
-__all__ = ["Apply", "Decision", "Operation", "Stale"]
+__all__ = ["Apply", "Basis", "Decision", "Operation", "Stale"]
 
 Apply = Callable[[Record, Any], Iterable[Statement]]
 """Turns a record and its data into the statements that bring the tables up to date.
@@ -17,6 +17,9 @@ Apply = Callable[[Record, Any], Iterable[Statement]]
 Pure: the same record always gives the same statements. The statements touch only rows of the record's own subject; the
 writer relies on that when it runs the statements of many records together.
 """
+
+Basis = dict[str, int]
+"""What a decision rests on: each subject that was read, with the revision it had, 0 for one that is not there."""
 
 
 class Decision(msgspec.Struct, frozen=True):

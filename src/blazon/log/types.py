@@ -19,7 +19,7 @@ import msgspec
 
 from blazon.log.record import Event, Record
 
-__all__ = ["Catalogue", "EventName", "EventType", "FieldValue", "Fields", "Kind", "SubjectKind"]
+__all__ = ["Catalogue", "EventName", "EventType", "FieldValue", "Fields", "Kind", "Service", "SubjectKind"]
 
 D = TypeVar("D", bound=msgspec.Struct)
 
@@ -105,6 +105,21 @@ class EventType(Generic[D]):
     def read(self, record: Record) -> D:
         """The data of a record of this type."""
         return self._decoder.decode(record.data)
+
+
+class Service:
+    """Declares the event types of one service."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def fact(self, name: str, data: type[D], fields: Callable[[Record, D], Fields]) -> EventType[D]:
+        """A type whose events change state."""
+        return EventType(self.name, name, Kind.FACT, data, fields)
+
+    def observation(self, name: str, data: type[D], fields: Callable[[Record, D], Fields]) -> EventType[D]:
+        """A type whose events report a read."""
+        return EventType(self.name, name, Kind.OBSERVATION, data, fields)
 
 
 class Catalogue:

@@ -4,12 +4,12 @@ The names and fields are those of the things chapter of the event document, as s
 the complete change; a state struct is the whole row after it. `created_at` 0 in a state means: with this very event.
 """
 
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
 from blazon.grouping import Grouping, Listed, Status, listed_fields, seen_stamps, stamps, status_fields
-from blazon.log import EventType, Fields, Kind, Record
+from blazon.log import Fields, Record, Service
 from blazon.things.models import CHANNEL, POLICY
 
 __all__ = [
@@ -28,13 +28,12 @@ __all__ = [
     "ThingIdentified",
     "ThingSeen",
     "ThingState",
-    "state_of_thing",
 ]
 
-SERVICE: Final = "things"
+_SERVICE: Final = Service("things")
 
 GROUPING: Final = Grouping(
-    SERVICE, noun="channel", member="thing", by_member="channel.list_by_thing", group=CHANNEL, policy=POLICY
+    _SERVICE, noun="channel", member="thing", by_member="channel.list_by_thing", group=CHANNEL, policy=POLICY
 )
 """Channels, and what things and users may do in them."""
 
@@ -75,12 +74,6 @@ class ThingIdentified(msgspec.Struct, frozen=True):
     thing: str
 
 
-def state_of_thing(thing: Any, **changes: Any) -> ThingState:
-    """The state of a thing with some changes."""
-    fields = {name: getattr(thing, name) for name in ThingState.__struct_fields__}
-    return ThingState(**{**fields, **changes})
-
-
 def _thing(data: ThingState | ThingSeen) -> Fields:
     return {
         "id": data.id,
@@ -97,24 +90,18 @@ def _changed(record: Record, data: ThingState) -> Fields:
     return {**_thing(data), **stamps(record, data.created_at)}
 
 
-def _fact(name: str, data: type[Any], fields: Any) -> EventType[Any]:
-    return EventType(SERVICE, name, Kind.FACT, data, fields)
-
-
-def _observation(name: str, data: type[Any], fields: Any) -> EventType[Any]:
-    return EventType(SERVICE, name, Kind.OBSERVATION, data, fields)
-
-
-THING_CREATE: Final = _fact("thing.create", ThingState, _changed)
-THING_UPDATE: Final = _fact("thing.update", ThingState, _changed)
-THING_UPDATE_TAGS: Final = _fact("thing.update_tags", ThingState, _changed)
-THING_UPDATE_SECRET: Final = _fact("thing.update_secret", ThingState, _changed)
-THING_UPDATE_OWNER: Final = _fact("thing.update_owner", ThingState, _changed)
-THING_REMOVE: Final = _fact("thing.remove", ThingState, status_fields)
-THING_VIEW: Final = _observation("thing.view", ThingSeen, lambda _, data: {**_thing(data), **seen_stamps(data)})
-THING_LIST: Final = _observation("thing.list", Listed, listed_fields)
-THING_LIST_BY_CHANNEL: Final = _observation("thing.list_by_channel", Listed, listed_fields)
-THING_IDENTIFY: Final = _observation("thing.identify", ThingIdentified, lambda _, data: {"thing_id": data.thing})
+THING_CREATE: Final = _SERVICE.fact("thing.create", ThingState, _changed)
+THING_UPDATE: Final = _SERVICE.fact("thing.update", ThingState, _changed)
+THING_UPDATE_TAGS: Final = _SERVICE.fact("thing.update_tags", ThingState, _changed)
+THING_UPDATE_SECRET: Final = _SERVICE.fact("thing.update_secret", ThingState, _changed)
+THING_UPDATE_OWNER: Final = _SERVICE.fact("thing.update_owner", ThingState, _changed)
+THING_REMOVE: Final = _SERVICE.fact("thing.remove", ThingState, status_fields)
+THING_VIEW: Final = _SERVICE.observation("thing.view", ThingSeen, lambda _, data: {**_thing(data), **seen_stamps(data)})
+THING_LIST: Final = _SERVICE.observation("thing.list", Listed, listed_fields)
+THING_LIST_BY_CHANNEL: Final = _SERVICE.observation("thing.list_by_channel", Listed, listed_fields)
+THING_IDENTIFY: Final = _SERVICE.observation(
+    "thing.identify", ThingIdentified, lambda _, data: {"thing_id": data.thing}
+)
 
 TYPES: Final = (
     THING_CREATE,

@@ -4,12 +4,12 @@ The names and fields are those of the users chapter of the event document, as se
 the complete change; a state struct is the whole row after it. `created_at` 0 in a state means: with this very event.
 """
 
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
 from blazon.grouping import Grouping, Listed, Role, Status, listed_fields, seen_stamps, stamps, status_fields
-from blazon.log import EventType, Fields, Kind, Record
+from blazon.log import Fields, Record, Service
 from blazon.users.models import GROUP, POLICY
 
 __all__ = [
@@ -37,13 +37,12 @@ __all__ = [
     "SignedIn",
     "UserSeen",
     "UserState",
-    "state_of_user",
 ]
 
-SERVICE: Final = "users"
+_SERVICE: Final = Service("users")
 
 GROUPING: Final = Grouping(
-    SERVICE, noun="group", member="user", by_member="group.list_by_user", group=GROUP, policy=POLICY
+    _SERVICE, noun="group", member="user", by_member="group.list_by_user", group=GROUP, policy=POLICY
 )
 """Groups of users, and what users may do in them."""
 
@@ -120,12 +119,6 @@ class Identified(msgspec.Struct, frozen=True):
     user: str
 
 
-def state_of_user(user: Any, **changes: Any) -> UserState:
-    """The state of a user with some changes."""
-    fields = {name: getattr(user, name) for name in UserState.__struct_fields__}
-    return UserState(**{**fields, **changes})
-
-
 def _user(data: UserState | UserSeen) -> Fields:
     return {
         "id": data.id,
@@ -147,33 +140,25 @@ def _user_seen(_: Record, data: UserSeen) -> Fields:
     return {**_user(data), **seen_stamps(data)}
 
 
-def _fact(name: str, data: type[Any], fields: Any) -> EventType[Any]:
-    return EventType(SERVICE, name, Kind.FACT, data, fields)
-
-
-def _observation(name: str, data: type[Any], fields: Any) -> EventType[Any]:
-    return EventType(SERVICE, name, Kind.OBSERVATION, data, fields)
-
-
-USER_CREATE: Final = _fact("user.create", UserState, _user_changed)
-USER_UPDATE: Final = _fact("user.update", UserState, _user_changed)
-USER_UPDATE_TAGS: Final = _fact("user.update_tags", UserState, _user_changed)
-USER_UPDATE_IDENTITY: Final = _fact("user.update_identity", UserState, _user_changed)
-USER_UPDATE_OWNER: Final = _fact("user.update_owner", UserState, _user_changed)
-USER_UPDATE_SECRET: Final = _fact("user.update_secret", UserState, _user_changed)
-USER_RESET_SECRET: Final = _fact("user.reset_secret", UserState, _user_changed)
-USER_REMOVE: Final = _fact("user.remove", UserState, status_fields)
-USER_VIEW: Final = _observation("user.view", UserSeen, _user_seen)
-USER_VIEW_PROFILE: Final = _observation("user.view_profile", UserSeen, _user_seen)
-USER_LIST: Final = _observation("user.list", Listed, listed_fields)
-USER_LIST_BY_GROUP: Final = _observation("user.list_by_group", Listed, listed_fields)
-USER_IDENTIFY: Final = _observation("user.identify", Identified, lambda _, data: {"user_id": data.user})
-USER_ISSUE_TOKEN: Final = _fact("user.issue_token", SignedIn, lambda _, data: {"identity": data.identity})
-USER_REFRESH_TOKEN: Final = _fact("user.refresh_token", SignedIn, lambda _, data: {"identity": data.identity})
-USER_GENERATE_RESET_TOKEN: Final = _fact(
+USER_CREATE: Final = _SERVICE.fact("user.create", UserState, _user_changed)
+USER_UPDATE: Final = _SERVICE.fact("user.update", UserState, _user_changed)
+USER_UPDATE_TAGS: Final = _SERVICE.fact("user.update_tags", UserState, _user_changed)
+USER_UPDATE_IDENTITY: Final = _SERVICE.fact("user.update_identity", UserState, _user_changed)
+USER_UPDATE_OWNER: Final = _SERVICE.fact("user.update_owner", UserState, _user_changed)
+USER_UPDATE_SECRET: Final = _SERVICE.fact("user.update_secret", UserState, _user_changed)
+USER_RESET_SECRET: Final = _SERVICE.fact("user.reset_secret", UserState, _user_changed)
+USER_REMOVE: Final = _SERVICE.fact("user.remove", UserState, status_fields)
+USER_VIEW: Final = _SERVICE.observation("user.view", UserSeen, _user_seen)
+USER_VIEW_PROFILE: Final = _SERVICE.observation("user.view_profile", UserSeen, _user_seen)
+USER_LIST: Final = _SERVICE.observation("user.list", Listed, listed_fields)
+USER_LIST_BY_GROUP: Final = _SERVICE.observation("user.list_by_group", Listed, listed_fields)
+USER_IDENTIFY: Final = _SERVICE.observation("user.identify", Identified, lambda _, data: {"user_id": data.user})
+USER_ISSUE_TOKEN: Final = _SERVICE.fact("user.issue_token", SignedIn, lambda _, data: {"identity": data.identity})
+USER_REFRESH_TOKEN: Final = _SERVICE.fact("user.refresh_token", SignedIn, lambda _, data: {"identity": data.identity})
+USER_GENERATE_RESET_TOKEN: Final = _SERVICE.fact(
     "user.generate_reset_token", ResetAsked, lambda _, data: {"email": data.email, "host": data.host}
 )
-USER_SEND_PASSWORD_RESET: Final = _fact(
+USER_SEND_PASSWORD_RESET: Final = _SERVICE.fact(
     "user.send_password_reset",
     ResetSent,
     lambda _, data: {"host": data.host, "email": data.email, "user": data.name or data.user},

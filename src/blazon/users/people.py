@@ -4,8 +4,8 @@ from typing import Final
 
 from blazon.caller import Caller
 from blazon.clock import NANOSECONDS
-from blazon.grouping import Action, Basis, Principal
-from blazon.log import Log
+from blazon.grouping import Action, Principal
+from blazon.log import Basis, Log
 from blazon.users import events
 from blazon.users.events import Identified
 from blazon.users.models import USER

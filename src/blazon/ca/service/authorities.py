@@ -7,7 +7,7 @@ import msgspec
 from cryptography import x509
 
 from blazon.ca import events
-from blazon.ca.events import AuthorityState, state_of_authority
+from blazon.ca.events import AuthorityState
 from blazon.ca.listing import Listing, bookmark_of
 from blazon.ca.models import AUTHORITY, INTENT, NAME_KEY, Authority, IntentKind, Owner, Status
 from blazon.ca.service import rules
@@ -34,8 +34,7 @@ from blazon.ca.x509 import (
 from blazon.caller import Caller
 from blazon.engines import Engines, KeySpec, StoredKey
 from blazon.errors import Conflict, NotFound
-from blazon.grouping import Basis
-from blazon.log import Decision, EventType, Log
+from blazon.log import Basis, Decision, EventType, Log, state_of
 
 __all__ = ["Authorities", "AuthorityDraft"]
 
@@ -208,7 +207,7 @@ class Authorities:
             authority = await self._fresh(name)
             expect(caller, authority.revision)
             basis[AUTHORITY.of(authority.id)] = authority.revision
-            state = state_of_authority(authority, **change(authority))
+            state = state_of(AuthorityState, authority, **change(authority))
             return Decision((kind.event(AUTHORITY.of(authority.id), state),), basis)
 
         return first_authority(await self._log.commit(caller, decide), kind)
@@ -237,7 +236,7 @@ class Authorities:
                 if authority.key is not None:
                     intent = await intents.begin(IntentKind.DELETE, authority.id, authority.engine_id)
                     basis[INTENT.of(intent.id)] = intent.revision
-                gone = events.CA_DELETE.event(AUTHORITY.of(authority.id), state_of_authority(authority))
+                gone = events.CA_DELETE.event(AUTHORITY.of(authority.id), state_of(AuthorityState, authority))
                 return Decision((gone,), basis)
 
             await self._log.commit(caller, decide)

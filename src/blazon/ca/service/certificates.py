@@ -8,7 +8,7 @@ import msgspec
 from cryptography import x509
 
 from blazon.ca import events
-from blazon.ca.events import CertificateState, state_of_certificate
+from blazon.ca.events import CertificateState
 from blazon.ca.listing import Condition, Listing, bookmark_of
 from blazon.ca.models import (
     AUTHORITY,
@@ -45,8 +45,7 @@ from blazon.caller import Caller
 from blazon.clock import NANOSECONDS
 from blazon.engines import ALL_KEYS, KeySpec, PrivateKey, check_supported, generate_key
 from blazon.errors import Conflict, NotFound
-from blazon.grouping import Basis
-from blazon.log import Decision, EventType, Log, Record
+from blazon.log import Basis, Decision, EventType, Log, Record, state_of
 
 __all__ = ["Certificates", "KeyedDraft", "SignDraft"]
 
@@ -262,7 +261,9 @@ class Certificates:
             expect(caller, certificate.revision)
             subject = CERTIFICATE.of(certificate.serial)
             basis[subject] = certificate.revision
-            return Decision((kind.event(subject, state_of_certificate(certificate, **change(certificate))),), basis)
+            return Decision(
+                (kind.event(subject, state_of(CertificateState, certificate, **change(certificate))),), basis
+            )
 
         return _first(await self._log.commit(caller, decide), kind)
 

@@ -18,8 +18,7 @@ from blazon.ca.x509 import Expiration, check_public_key, format_serial, is_self_
 from blazon.clock import NANOSECONDS
 from blazon.engines import Engine, StoredKey
 from blazon.errors import Conflict, Malformed, NotFound
-from blazon.grouping import Basis
-from blazon.log import EventType, Log, Record
+from blazon.log import Basis, EventType, Log, Record
 
 __all__ = ["EXISTS", "Certified", "Founding", "authority_of", "der_of", "first_authority"]
 

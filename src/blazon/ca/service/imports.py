@@ -25,8 +25,7 @@ from blazon.ca.x509 import (
 from blazon.caller import Caller
 from blazon.engines import Engine, Engines, PrivateKey, StoredKey
 from blazon.errors import Conflict
-from blazon.grouping import Basis
-from blazon.log import Decision, Log
+from blazon.log import Basis, Decision, Log
 
 __all__ = ["ImportDraft", "Imports"]
 

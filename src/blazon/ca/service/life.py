@@ -12,13 +12,13 @@ from typing import Final
 import structlog
 
 from blazon.ca import events
-from blazon.ca.events import state_of_authority, state_of_certificate
+from blazon.ca.events import AuthorityState, CertificateState
 from blazon.ca.models import AUTHORITY, CERTIFICATE, Authority, Certificate, Status, due_of
 from blazon.ca.store import Store
 from blazon.ca.x509 import Reason
 from blazon.clock import NANOSECONDS
 from blazon.errors import Unavailable
-from blazon.log import Event, Log, Operation, Stale
+from blazon.log import Event, Log, Operation, Stale, state_of
 from blazon.storage import Lease
 
 __all__ = ["Life"]
@@ -91,11 +91,13 @@ class Life:
         for authority in authorities:
             subject = AUTHORITY.of(authority.id)
             relies[subject] = authority.revision
-            found.append(events.CA_UPDATE_STATUS.event(subject, state_of_authority(authority, **changes)))
+            found.append(events.CA_UPDATE_STATUS.event(subject, state_of(AuthorityState, authority, **changes)))
         for certificate in certificates:
             subject = CERTIFICATE.of(certificate.serial)
             relies[subject] = certificate.revision
-            found.append(events.CERTIFICATE_UPDATE_STATUS.event(subject, state_of_certificate(certificate, **changes)))
+            found.append(
+                events.CERTIFICATE_UPDATE_STATUS.event(subject, state_of(CertificateState, certificate, **changes))
+            )
         await self._log.writer.commit(Operation(events=tuple(found), relies=relies))
         return True
 
@@ -114,10 +116,12 @@ def _passed(entities: list[Authority | Certificate], until: int) -> tuple[list[E
         entity, status = entities[place], _NEXT[status]
         if isinstance(entity, Authority):
             subject = AUTHORITY.of(entity.id)
-            found.append(events.CA_UPDATE_STATUS.event(subject, state_of_authority(entity, status=status)))
+            found.append(events.CA_UPDATE_STATUS.event(subject, state_of(AuthorityState, entity, status=status)))
         else:
             subject = CERTIFICATE.of(entity.serial)
-            found.append(events.CERTIFICATE_UPDATE_STATUS.event(subject, state_of_certificate(entity, status=status)))
+            found.append(
+                events.CERTIFICATE_UPDATE_STATUS.event(subject, state_of(CertificateState, entity, status=status))
+            )
         relies[subject] = entity.revision
         due = due_of(status, entity.near_at, entity.critical_at, entity.valid_to)
         if due:

@@ -2,7 +2,7 @@
 
 from blazon.caller import Caller
 from blazon.errors import Forbidden, PreconditionFailed
-from blazon.grouping import Basis
+from blazon.log import Basis
 from blazon.users import People
 
 __all__ = ["Rights", "expect"]

@@ -8,7 +8,8 @@ from typing import Final
 
 from blazon.caller import Caller
 from blazon.errors import Forbidden, NotFound
-from blazon.grouping import Action, Basis, Principal
+from blazon.grouping import Action, Principal
+from blazon.log import Basis
 from blazon.things.access import Verdict
 from blazon.things.models import POLICY, THING, Thing
 from blazon.things.store import Link, Store

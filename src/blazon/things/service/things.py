@@ -10,7 +10,6 @@ from blazon.caller import Caller
 from blazon.errors import Conflict, Forbidden, Malformed, NotFound, RequestError, RuleBroken
 from blazon.grouping import (
     Action,
-    Basis,
     GroupRights,
     GroupStore,
     Listed,
@@ -25,11 +24,11 @@ from blazon.grouping import (
     mask_of,
     rules,
 )
-from blazon.log import Decision, Event, EventType, Log, Record
+from blazon.log import Basis, Decision, Event, EventType, Log, Record, entity_of, state_of
 from blazon.storage import Sealer
 from blazon.things import events
 from blazon.things.access import Access
-from blazon.things.events import ThingSeen, ThingState, state_of_thing
+from blazon.things.events import ThingSeen, ThingState
 from blazon.things.models import CHANNEL, THING, Thing, key_context
 from blazon.things.order import FAR, Orders, Scope
 from blazon.things.service.drafts import ThingDraft, ThingFilter, check_key, numbered
@@ -46,19 +45,6 @@ _SHARED_WITH: Final = (
     "t.id IN (SELECT q.subject FROM thing_policies p JOIN thing_policies q ON q.object = p.object"
     " WHERE p.subject = ? AND (p.mask & ?) <> 0)"
 )
-
-
-def thing_of(record: Record, state: ThingState) -> Thing:
-    """The thing a record made, or changed."""
-    created = state.created_at == 0
-    fields = {name: getattr(state, name) for name in ThingState.__struct_fields__}
-    fields["created_at"] = state.created_at or record.time
-    return Thing(
-        **fields,
-        updated_at=0 if created else record.time,
-        updated_by="" if created else record.actor,
-        revision=record.sequence,
-    )
 
 
 class Things:
@@ -147,7 +133,7 @@ class Things:
             return Decision(tuple(made), basis)
 
         records = await self._log.commit(caller, decide)
-        return [thing_of(record, events.THING_CREATE.read(record)) for record in records]
+        return [entity_of(Thing, record, events.THING_CREATE.read(record)) for record in records]
 
     async def _owner(self, principal: Principal, owner: str) -> Basis:
         if not owner or owner == principal.id:
@@ -162,7 +148,7 @@ class Things:
     async def view(self, caller: Caller, identifier: str) -> tuple[Thing, str]:
         """A thing the caller may see, and its key if the caller may know it, else an empty text."""
         thing, _ = await self._rights.thing(caller, identifier, Action.C_LIST)
-        seen = ThingSeen(**{name: getattr(thing, name) for name in ThingSeen.__struct_fields__})
+        seen = state_of(ThingSeen, thing)
         self._log.observe(caller, events.THING_VIEW.event(THING.of(thing.id), seen))
         return thing, self.key_of(thing) if await self._rights.knows_key(caller, thing) else ""
 
@@ -220,7 +206,7 @@ class Things:
             hashed = changes.get("key_hash", thing.key_hash)
             if hashed != thing.key_hash and await self._store.present("key_hash", (hashed,)):
                 raise Conflict("there is a thing with this key")
-            return Decision((kind.event(THING.of(thing.id), state_of_thing(thing, **changes)),), basis)
+            return Decision((kind.event(THING.of(thing.id), state_of(ThingState, thing, **changes)),), basis)
 
         return _only_thing(await self._log.commit(caller, decide), kind)
 
@@ -232,7 +218,7 @@ class Things:
             expect(caller, thing.revision)
             if thing.status is status:
                 raise Conflict(f"status already assigned: the thing is {status.value} already")
-            changed = state_of_thing(thing, status=status)
+            changed = state_of(ThingState, thing, status=status)
             return Decision((events.THING_REMOVE.event(THING.of(thing.id), changed),), basis)
 
         return _only_thing(await self._log.commit(caller, decide), events.THING_REMOVE)
@@ -326,4 +312,4 @@ class Things:
 
 def _only_thing(records: Sequence[Record], kind: EventType[ThingState]) -> Thing:
     (record,) = records
-    return thing_of(record, kind.read(record))
+    return entity_of(Thing, record, kind.read(record))

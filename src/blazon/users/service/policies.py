@@ -4,8 +4,8 @@ from typing import Final
 
 from blazon.caller import Caller
 from blazon.errors import Forbidden, Malformed, NotFound
-from blazon.grouping import Action, Authorized, Basis, GroupStore, Principal, check_policy
-from blazon.log import Log
+from blazon.grouping import Action, Authorized, GroupStore, Principal, check_policy
+from blazon.log import Basis, Log
 from blazon.users.events import GROUPING
 from blazon.users.principals import Principals
 from blazon.users.service.rights import Rights

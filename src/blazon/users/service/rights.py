@@ -8,7 +8,8 @@ from typing import Final
 
 from blazon.caller import Caller
 from blazon.errors import Forbidden, NotFound, Unauthenticated
-from blazon.grouping import Action, Basis, Principal, Role
+from blazon.grouping import Action, Principal, Role
+from blazon.log import Basis
 from blazon.users.models import POLICY, USER, User
 from blazon.users.principals import Principals
 from blazon.users.store import Store

@@ -6,11 +6,11 @@ from urllib.parse import urlsplit
 from blazon.caller import Caller
 from blazon.errors import Malformed, NotFound, RuleBroken, Unauthenticated
 from blazon.grouping import Status, rules
-from blazon.log import Decision, Log
+from blazon.log import Decision, Log, state_of
 from blazon.storage import Sealer
 from blazon.users import events
 from blazon.users.attempts import Attempts
-from blazon.users.events import ResetAsked, SignedIn, state_of_user
+from blazon.users.events import ResetAsked, SignedIn, UserState
 from blazon.users.models import USER, User
 from blazon.users.passwords import Passwords
 from blazon.users.principals import Principals
@@ -139,7 +139,7 @@ class Sessions:
             if not hashed:
                 sealed = (await self._passwords.hash(password)).encode()
                 hashed = self._sealer.seal(sealed, secret_context(user.id))
-            changed = state_of_user(user, secret=hashed, epoch=user.epoch + 1, kept="")
+            changed = state_of(UserState, user, secret=hashed, epoch=user.epoch + 1, kept="")
             event = events.USER_RESET_SECRET.event(USER.of(user.id), changed)
             return Decision((event,), {USER.of(user.id): user.revision})
 

@@ -10,7 +10,6 @@ from blazon.caller import Caller
 from blazon.errors import Conflict, Forbidden, Malformed, NotFound, RuleBroken, Unauthenticated
 from blazon.grouping import (
     Action,
-    Basis,
     GroupRights,
     GroupStore,
     Listed,
@@ -25,18 +24,18 @@ from blazon.grouping import (
     mask_of,
     rules,
 )
-from blazon.log import Decision, EventType, Log, Record
+from blazon.log import Basis, Decision, EventType, Log, Record, entity_of, state_of
 from blazon.storage import Sealer
 from blazon.users import events
 from blazon.users.attempts import Attempts
-from blazon.users.events import UserSeen, UserState, state_of_user
+from blazon.users.events import UserSeen, UserState
 from blazon.users.models import GROUP, USER, User
 from blazon.users.passwords import Passwords
 from blazon.users.service.rights import Rights
 from blazon.users.service.rules import check_email, check_password
 from blazon.users.store import Store
 
-__all__ = ["UserDraft", "UserFilter", "Users", "secret_context", "user_of"]
+__all__ = ["UserDraft", "UserFilter", "Users", "secret_context"]
 
 
 class UserDraft(msgspec.Struct, frozen=True, kw_only=True):
@@ -64,19 +63,6 @@ class UserFilter(ListFilter, frozen=True, kw_only=True):
 def secret_context(user: str) -> str:
     """What the password hash of a user is sealed for."""
     return f"user/{user}/secret"
-
-
-def user_of(record: Record, state: UserState) -> User:
-    """The user a record made, or changed."""
-    created = state.created_at == 0
-    fields = {name: getattr(state, name) for name in UserState.__struct_fields__}
-    fields["created_at"] = state.created_at or record.time
-    return User(
-        **fields,
-        updated_at=0 if created else record.time,
-        updated_by="" if created else record.actor,
-        revision=record.sequence,
-    )
 
 
 class Users:
@@ -235,7 +221,7 @@ class Users:
             expect(caller, user.revision)
             if check is not None:
                 basis |= await check(user)
-            return Decision((kind.event(USER.of(user.id), state_of_user(user, **changes)),), basis)
+            return Decision((kind.event(USER.of(user.id), state_of(UserState, user, **changes)),), basis)
 
         return _only_user(await self._log.commit(caller, decide), kind)
 
@@ -256,7 +242,7 @@ class Users:
                 if not await self._passwords.matches(old, current):
                     raise Unauthenticated("old_secret is not the current password")
             hashed = hashed or await self._sealed_hash(user.id, new)
-            changed = state_of_user(user, secret=hashed, epoch=user.epoch + 1, kept=caller.session)
+            changed = state_of(UserState, user, secret=hashed, epoch=user.epoch + 1, kept=caller.session)
             return Decision((events.USER_UPDATE_SECRET.event(USER.of(user.id), changed),), basis)
 
         return _only_user(await self._log.commit(caller, decide), events.USER_UPDATE_SECRET)
@@ -276,7 +262,7 @@ class Users:
                 basis[USER.of(other[0])] = other[1]
             # Who is enabled again signs in again: a token that was stolen does not come back to life.
             ended = {"epoch": user.epoch + 1, "kept": ""} if status is Status.DISABLED else {}
-            changed = state_of_user(user, status=status, **ended)
+            changed = state_of(UserState, user, status=status, **ended)
             return Decision((events.USER_REMOVE.event(USER.of(user.id), changed),), basis)
 
         return _only_user(await self._log.commit(caller, decide), events.USER_REMOVE)
@@ -354,8 +340,8 @@ def _restrict(where: Where, principal: Principal, visibility: Visibility | None)
 
 def _only_user(records: Sequence[Record], kind: EventType[UserState]) -> User:
     (record,) = records
-    return user_of(record, kind.read(record))
+    return entity_of(User, record, kind.read(record))
 
 
 def _seen(user: User) -> UserSeen:
-    return UserSeen(**{name: getattr(user, name) for name in UserSeen.__struct_fields__})
+    return state_of(UserSeen, user)
