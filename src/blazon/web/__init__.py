@@ -4,6 +4,7 @@ It can serve what rooms declare and describe it. It knows no room: who a token b
 what a request means it leaves to the route's handler.
 """
 
+from blazon.web.connection import ServerSettings
 from blazon.web.dispatch import Authenticator, Dispatcher, Limits, Resource
 from blazon.web.json import read as read_json
 from blazon.web.metrics import HttpMetrics
@@ -11,7 +12,7 @@ from blazon.web.openapi import document
 from blazon.web.pages import add_pages
 from blazon.web.reading import device_key
 from blazon.web.route import AnyRoute, Auth, BinaryReply, BinaryRoute, Call, NoBody, NoQuery, Page, Reply, Route
-from blazon.web.server import HttpServer, ServerSettings, listen
+from blazon.web.server import HttpServer, listen
 
 __all__ = [
     "AnyRoute",

@@ -6,7 +6,7 @@ becomes an answer in `failures`; what is no BlazonError is a bug, is logged with
 
 import time
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping, Sequence
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import msgspec
 import structlog
@@ -16,13 +16,15 @@ from blazon.errors import BlazonError, Malformed, MethodNotAllowed, NotFound, Ou
 from blazon.web import failures, json, reading
 from blazon.web.deadlines import Deadlines
 from blazon.web.metrics import HttpMetrics
-from blazon.web.route import AnyRoute, Auth, BinaryRoute, Call, Reply
+from blazon.web.paths import Node, Paths
+from blazon.web.route import AnyRoute, Auth, BinaryReply, BinaryRoute, Call, Reply
 
-__all__ = ["Authenticator", "Dispatcher", "Limits", "Receive", "Resource", "Scope", "Send"]
+__all__ = ["Authenticator", "Dispatcher", "Limits", "Question", "Receive", "Resource", "Scope", "Send", "Written"]
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+Fields = Sequence[tuple[bytes, bytes]]
 Resource = Callable[[Scope, Receive, Send], Awaitable[None]]
 """An ASGI application for one path that is not JSON: pages, metrics, streams."""
 
@@ -47,39 +49,36 @@ class Authenticator(Protocol):
         ...
 
 
-class _Node:
-    """One step of a path."""
-
-    __slots__ = ("literal", "parameter", "resource", "rest", "routes")
-
-    def __init__(self) -> None:
-        self.literal: dict[str, _Node] = {}
-        self.parameter: _Node | None = None
-        self.rest: _Node | None = None
-        self.routes: dict[str, _Bound | _BoundBinary] = {}
-        self.resource: Resource | None = None
-
-
 class _Bound:
     """A route with what it needs at run time."""
 
-    __slots__ = ("decoder", "metrics", "parameters", "route")
+    __slots__ = ("at_once", "decoder", "metrics", "no_body", "no_query", "parameters", "route")
 
     def __init__(self, route: AnyRoute, metrics: HttpMetrics) -> None:
+        if route.at_once is not None and route.auth is not Auth.NONE:
+            raise ValueError(f"{route.method} {route.path}: who asks must be found out first, so it cannot be at once")
         self.route = route
         self.parameters = route.parameters
         self.decoder: msgspec.json.Decoder[Any] = msgspec.json.Decoder(route.body)
+        self.no_body = None if route.takes_body else route.body()
+        self.no_query = route.query()
+        self.at_once = route.at_once or _never
         self.metrics = metrics.of(route.method, route.path)
 
 
 class _BoundBinary:
     """A route of octets with what it needs at run time."""
 
-    __slots__ = ("metrics", "route")
+    __slots__ = ("at_once", "metrics", "route")
 
     def __init__(self, route: BinaryRoute, metrics: HttpMetrics) -> None:
         self.route = route
+        self.at_once = route.at_once or _never
         self.metrics = metrics.of(route.method, route.path)
+
+
+def _never(*_: object) -> None:
+    """Answers nothing at once."""
 
 
 class Dispatcher:
@@ -96,7 +95,7 @@ class Dispatcher:
         trusted_proxies: frozenset[str] = frozenset(),
         log_requests: bool = False,
     ) -> None:
-        self._root = _Node()
+        self._paths: Paths[_Bound | _BoundBinary, Resource] = Paths()
         self._authenticator = authenticator
         self._limits = limits
         self._once_secret = once_secret
@@ -107,34 +106,15 @@ class Dispatcher:
         self._unmatched = metrics.of("", "")
         self._metrics = metrics
         for route in routes:
-            self._add(_Bound(route, metrics))
-
-    def _add(self, bound: "_Bound | _BoundBinary") -> None:
-        node = self._place(bound.route.path)
-        if bound.route.method in node.routes:
-            raise ValueError(f"{bound.route.method} {bound.route.path} is declared twice")
-        node.routes[bound.route.method] = bound
+            self._paths.add(_Bound(route, metrics))
 
     def add_binary(self, route: BinaryRoute) -> None:
         """Serves a route of octets."""
-        self._add(_BoundBinary(route, self._metrics))
+        self._paths.add(_BoundBinary(route, self._metrics))
 
     def add_resource(self, path: str, resource: Resource) -> None:
         """Serves GET and HEAD of one path with an ASGI application of its own."""
-        self._place(path).resource = resource
-
-    def _place(self, path: str) -> _Node:
-        node = self._root
-        for part in path.strip("/").split("/"):
-            if part.endswith("*}"):
-                node.rest = node.rest or _Node()
-                node = node.rest
-            elif part.startswith("{"):
-                node.parameter = node.parameter or _Node()
-                node = node.parameter
-            else:
-                node = node.literal.setdefault(part, _Node())
-        return node
+        self._paths.place(path).resource = resource
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serves one request (ASGI 3)."""
@@ -142,77 +122,102 @@ class Dispatcher:
         headers = reading.Headers(scope["headers"])
         bound: _Bound | _BoundBinary | None = None
         traceparent = reading.trace_of(headers)
+        method, path = scope["method"], scope["path"]
         try:
-            if headers.one(b"host") is None and scope["http_version"] == "1.1":
-                raise Malformed("the header Host is missing (RFC 9112 §3.2)")
-            node, values = self._find(scope["path"])
-            if node.resource is not None and scope["method"] in ("GET", "HEAD"):
+            if scope["http_version"] == "1.1":
+                _check_host(headers)
+            node, values = self._paths.find(path)
+            if node.resource is not None and method in ("GET", "HEAD"):
                 await node.resource(scope, receive, send)
                 return
-            bound = _of_method(node, scope["method"])
+            bound = _of_method(node, method)
             with self._deadlines.watch():
                 if isinstance(bound, _BoundBinary):
-                    status, answer, more = await self._answer_binary(bound, values, headers, receive)
+                    written = await self._answer_binary(bound, values, headers, receive)
                 else:
                     call = await self._read(bound, values, scope, headers, receive, traceparent)
-                    status, answer, more = _written(await bound.route.handler(call))
-        except BlazonError as error:
-            status, answer, more = _failed(error, scope["path"], headers)
-        except TimeoutError:
-            late = OutcomeUnknown(
+                    written = _written(await bound.route.handler(call))
+        except Exception as error:  # noqa: BLE001 - each is an answer to the caller
+            written = self._failed(error, method, path, headers, traceparent)
+        await _send(send, written)
+        self._count(bound, method, path, written.status, started, traceparent)
+
+    def question(self, method: str, path: str) -> "Question | None":
+        """What `answer_at_once` needs to answer a request, when its route may answer at once."""
+        try:
+            node, values = self._paths.find(path)
+        except NotFound:
+            return None
+        bound = node.routes.get(method)
+        return None if bound is None or bound.route.at_once is None else Question(bound, values)
+
+    def answer_at_once(self, asked: "Question", fields: Fields, path: str, body: bytes, peer: str) -> "Written | None":
+        """The answer to a request that has come whole, from memory; None when it must go through `__call__`.
+
+        A task, its timers and its messages cost several times what such an answer does.
+        """
+        started = time.perf_counter()
+        if len(body) > self._limits.body_bytes:
+            return None
+        headers = reading.Headers(fields)
+        bound, values = asked
+        traceparent = reading.trace_of(headers)
+        try:
+            _check_host(headers)
+            if isinstance(bound, _BoundBinary):
+                octets = bound.at_once(tuple(values), body)
+                if octets is None:
+                    return None
+                written = _written_binary(octets)
+            else:
+                if bound.route.takes_body or bound.route.needs_json:
+                    reading.check_json(headers)
+                call = self._call(bound, values, Caller(), bound.no_query, headers, body, traceparent, path, peer)
+                reply = bound.at_once(call)
+                if reply is None:
+                    return None
+                written = _written(reply)
+        except Exception as error:  # noqa: BLE001 - each is an answer to the caller
+            written = self._failed(error, bound.route.method, path, headers, traceparent)
+        self._count(bound, bound.route.method, path, written.status, started, traceparent)
+        return written
+
+    def _failed(
+        self, error: Exception, method: str, path: str, headers: reading.Headers, traceparent: str
+    ) -> "Written":
+        """The answer to a request that failed. What is neither ours nor a time that is up is a bug."""
+        if isinstance(error, TimeoutError):
+            error = OutcomeUnknown(
                 f"this took longer than {self._limits.request_seconds:g} seconds and may happen yet; what was sent with"
                 " an Idempotency-Key can safely be sent again"
             )
-            status, answer, more = _failed(late, scope["path"], headers)
-        except Exception:  # noqa: BLE001 - a bug of ours is an answer to the caller, and a trace for us
-            _log.exception("a request failed", method=scope["method"], path=scope["path"], traceparent=traceparent)
-            bug = BlazonError(f"this is a bug of Blazon; the log has it under {traceparent.split('-')[1]}")
-            status, answer, more = _failed(bug, scope["path"], headers)
-        await _send(send, status, answer, more)
+        elif not isinstance(error, BlazonError):
+            _log.error("a request failed", method=method, path=path, traceparent=traceparent, exc_info=error)
+            error = BlazonError(f"this is a bug of Blazon; the log has it under {traceparent.split('-')[1]}")
+        problem = reading.wants_problem(headers)
+        more = [(name.encode(), value.encode()) for name, value in failures.headers_of(error)]
+        more.append((b"content-type", failures.PROBLEM.encode()) if problem else _JSON)
+        return Written(failures.status_of(error), failures.body_of(error, problem=problem, path=path), more)
+
+    def _count(
+        self, bound: "_Bound | _BoundBinary | None", method: str, path: str, status: int, started: float, trace: str
+    ) -> None:
         seconds = time.perf_counter() - started
         (bound.metrics if bound is not None else self._unmatched).observe(status, seconds)
         if self._log_requests:
-            _log.info(
-                "request",
-                method=scope["method"],
-                path=scope["path"],
-                status=status,
-                seconds=round(seconds, 6),
-                traceparent=traceparent,
-            )
-
-    def _find(self, path: str) -> tuple[_Node, list[str]]:
-        """The node of a path and the values of its parameters. A literal step wins over a parameter."""
-        node = self._root
-        values: list[str] = []
-        parts = path[1:].split("/")
-        for place, part in enumerate(parts):
-            following = node.literal.get(part)
-            if following is None and node.rest is not None:
-                return node.rest, [*values, "/".join(parts[place:])]
-            if following is None:
-                following = node.parameter
-                if following is None or not part or "\0" in part:
-                    raise NotFound("there is nothing at this path")
-                values.append(part)
-            node = following
-        if not node.routes and node.resource is None:
-            raise NotFound("there is nothing at this path")
-        return node, values
+            _log.info("request", method=method, path=path, status=status, seconds=round(seconds, 6), traceparent=trace)
 
     async def _answer_binary(
-        self, bound: _BoundBinary, values: Sequence[str], headers: reading.Headers, receive: Receive
-    ) -> "_Written":
+        self, bound: "_BoundBinary", values: Sequence[str], headers: reading.Headers, receive: Receive
+    ) -> "Written":
         body = b""
         if bound.route.method == "POST":
             body = await reading.body_of(headers, receive, self._limits.body_bytes, self._bodies)
-        reply = await bound.route.handler(tuple(values), body)
-        more = [(name.encode(), value.encode()) for name, value in reply.headers]
-        return reply.status, reply.body, [*more, (b"content-type", reply.content_type.encode())]
+        return _written_binary(await bound.route.handler(tuple(values), body))
 
     async def _read(
         self,
-        bound: _Bound,
+        bound: "_Bound",
         values: Sequence[str],
         scope: Scope,
         headers: reading.Headers,
@@ -221,23 +226,38 @@ class Dispatcher:
     ) -> Call[Any, Any]:
         route = bound.route
         caller = await self._authenticate(route.auth, headers)
-        query = reading.query_of(scope["query_string"], route.query) if scope["query_string"] else route.query()
+        query = reading.query_of(scope["query_string"], route.query) if scope["query_string"] else bound.no_query
         raw = b""
         if route.takes_body or route.needs_json:
             reading.check_json(headers)
         if route.takes_body:
             raw = await reading.body_of(headers, receive, self._limits.body_bytes, self._bodies)
-            body = json.read(raw, bound.decoder)
-        else:
-            body = route.body()
         client = scope.get("client")
+        peer = client[0] if client else ""
+        return self._call(bound, values, caller, query, headers, raw, traceparent, scope["path"], peer)
+
+    def _call(
+        self,
+        bound: "_Bound",
+        values: Sequence[str],
+        caller: Caller,
+        query: msgspec.Struct,
+        headers: reading.Headers,
+        raw: bytes,
+        traceparent: str,
+        path: str,
+        peer: str,
+    ) -> Call[Any, Any]:
+        """A request, read and checked: `raw` is its body, `peer` the address it came from."""
+        route = bound.route
+        body = json.read(raw, bound.decoder) if route.takes_body else bound.no_body
         once = None
         if route.method == "POST":
-            once = reading.idempotency_key(headers, caller.id, route.method, scope["path"], raw, self._once_secret)
+            once = reading.idempotency_key(headers, caller.id, route.method, path, raw, self._once_secret)
         caller = msgspec.structs.replace(
             caller,
             traceparent=traceparent,
-            address=reading.address_of(headers, client[0] if client else "", self._trusted_proxies),
+            address=reading.address_of(headers, peer, self._trusted_proxies),
             once=once,
             expected=reading.expected_revisions(headers),
         )
@@ -257,7 +277,7 @@ class Dispatcher:
             return Caller()
 
 
-def _of_method(node: _Node, method: str) -> _Bound | _BoundBinary:
+def _of_method(node: "Node[_Bound | _BoundBinary, Resource]", method: str) -> _Bound | _BoundBinary:
     # HEAD is GET whose answer has no body (RFC 9110 §9.3.2); the server leaves it out.
     bound = node.routes.get("GET" if method == "HEAD" else method)
     if bound is None:
@@ -270,25 +290,42 @@ def _of_method(node: _Node, method: str) -> _Bound | _BoundBinary:
     return bound
 
 
-_Written = tuple[int, bytes, list[tuple[bytes, bytes]]]
+class Written(NamedTuple):
+    """An answer as octets. `headers` may be added to."""
+
+    status: int
+    body: bytes
+    headers: list[tuple[bytes, bytes]]
 
 
-def _written(reply: Reply) -> _Written:
+class Question(NamedTuple):
+    """A request that may be answered at once: its route, and the values of its path's parameters."""
+
+    bound: "_Bound | _BoundBinary"
+    values: list[str]
+
+
+def _check_host(headers: reading.Headers) -> None:
+    if headers.one(b"host") is None:
+        raise Malformed("the header Host is missing (RFC 9112 §3.2)")
+
+
+def _written(reply: Reply) -> Written:
     headers = [(name.encode(), value.encode()) for name, value in reply.headers]
     if reply.body is None:
-        return reply.status, b"", headers
+        return Written(reply.status, b"", headers)
     headers.append(_JSON)
-    return reply.status, _encode(reply.body), headers
+    return Written(reply.status, _encode(reply.body), headers)
 
 
-def _failed(error: BlazonError, path: str, asked: reading.Headers) -> _Written:
-    problem = reading.wants_problem(asked)
-    headers = [(name.encode(), value.encode()) for name, value in failures.headers_of(error)]
-    headers.append((b"content-type", failures.PROBLEM.encode()) if problem else _JSON)
-    return failures.status_of(error), failures.body_of(error, problem=problem, path=path), headers
+def _written_binary(reply: BinaryReply) -> Written:
+    headers = [(name.encode(), value.encode()) for name, value in reply.headers]
+    headers.append((b"content-type", reply.content_type.encode()))
+    return Written(reply.status, reply.body, headers)
 
 
-async def _send(send: Send, status: int, body: bytes, headers: list[tuple[bytes, bytes]]) -> None:
+async def _send(send: Send, written: Written) -> None:
+    status, body, headers = written
     if status != 204:
         headers.append((b"content-length", str(len(body)).encode()))
     await send({"type": "http.response.start", "status": status, "headers": headers})

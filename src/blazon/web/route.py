@@ -92,6 +92,9 @@ class Route(Struct, Generic[B, Q], frozen=True, kw_only=True):
     auth: Auth = Auth.USER
     errors: tuple[type[RequestError], ...] = ()
     operation: str = ""
+    at_once: Callable[[Call[B, Q]], Reply | None] | None = None
+    """Answers like `handler`, but from memory and without waiting; None when that needs `handler`. Only for routes
+    anybody may call."""
     needs_json: bool = False
     """Whether a request without a body must say that it is JSON all the same, as some old paths ask."""
 
@@ -133,3 +136,5 @@ class BinaryRoute(Struct, frozen=True, kw_only=True):
     method: str
     path: str
     handler: Callable[[tuple[str, ...], bytes], Awaitable[BinaryReply]]
+    at_once: Callable[[tuple[str, ...], bytes], BinaryReply | None] | None = None
+    """Answers like `handler`, but from memory and without waiting; None when that needs `handler`."""

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from blazon.caller import ANONYMOUS, Caller
+from blazon.caller import Caller
 from blazon.errors import Forbidden, Malformed, Unauthenticated
 from blazon.grouping import Action, Authorized, GroupRights, rules
 from blazon.log import Log
@@ -28,28 +28,33 @@ class Decisions:
         self._rights = rights
         self._channel_rights = channel_rights
 
-    def identify(self, key: str) -> str:
+    def identify(self, caller: Caller, key: str) -> str:
         """The id of the thing a key belongs to. Raises Unauthenticated."""
         if not key:
             raise Unauthenticated("missing or invalid thing key: send Authorization: Thing <key>")
         thing = self._access.identify(key)
         if thing is None:
             raise Unauthenticated("no enabled thing has this key")
-        self._log.observe(ANONYMOUS, THING_IDENTIFY.event(THING.of(thing), ThingIdentified(thing)))
+        self._log.observe(caller, THING_IDENTIFY.event(THING.of(thing), ThingIdentified(thing)))
         return thing
 
     async def authorize(self, caller: Caller, subject: str, object_: str, action: Action, entity_type: str) -> str:
         """Allows an access, and answers the id of the thing when the subject is a key. Raises Forbidden when not."""
         verdict = await self._verdict(subject, object_, action, entity_type)
+        self._allow(caller, verdict, Authorized(entity_type, verdict.thing or subject, object_, action.value))
+        return verdict.thing
+
+    def authorize_thing(self, caller: Caller, key: str, channel: str, action: Action) -> str:
+        """As `authorize`, for the thing with a key."""
+        verdict = self._verdict_of_key(key, channel, action)
+        self._allow(caller, verdict, Authorized("thing", verdict.thing, channel, action.value))
+        return verdict.thing
+
+    def _allow(self, caller: Caller, verdict: Verdict, access: Authorized) -> None:
         if not verdict.allowed:
             # Anybody may ask, so the reason is kept for those who may see the channel or the thing: `explain`.
-            raise Forbidden(f"the subject may not {action} this; who may see it can ask why: .../access/explain")
-        known = verdict.thing or subject
-        event = GROUPING.policy_authorize.event(
-            f"{entity_type}:{object_}", Authorized(entity_type, known, object_, action.value)
-        )
-        self._log.observe(caller, event)
-        return verdict.thing
+            raise Forbidden(f"the subject may not {access.action} this; who may see it can ask why: .../access/explain")
+        self._log.observe(caller, GROUPING.policy_authorize.event(f"{access.entity_type}:{access.object}", access))
 
     async def explain(self, caller: Caller, subject: str, object_: str, action: Action, entity_type: str) -> Verdict:
         """Why an access is allowed, or the nearest reason why not, for who may see the channel (`client`: the thing).
@@ -67,11 +72,9 @@ class Decisions:
         return verdict
 
     async def _verdict(self, subject: str, object_: str, action: Action, entity_type: str) -> Verdict:
-        if not subject:
-            raise Malformed("malformed policy subject: it is missing")
-        rules.check_id("malformed policy: object", object_)
         if entity_type == "thing":
-            return self._access.by_key(subject, object_, action)
+            return self._verdict_of_key(subject, object_, action)
+        _check(subject, object_)
         if entity_type not in _ENTITIES:
             raise Malformed('malformed policy: entity_type must be "thing", "client" or "group"')
         principal = await self._people.get(subject)
@@ -82,3 +85,13 @@ class Decisions:
         if entity_type == "client":
             return await self._rights.verdict(subject, object_, action)
         return self._access.of_user(subject, object_, action)
+
+    def _verdict_of_key(self, key: str, channel: str, action: Action) -> Verdict:
+        _check(key, channel)
+        return self._access.by_key(key, channel, action)
+
+
+def _check(subject: str, object_: str) -> None:
+    if not subject:
+        raise Malformed("malformed policy subject: it is missing")
+    rules.check_id("malformed policy: object", object_)

@@ -1,0 +1,267 @@
+"""One connection: uvicorn's HTTP/1.1 protocol, with the limits it lacks, and with answers at once.
+
+httptools reads heads of any length at any pace. The protocol here refuses a head over a limit (431, RFC 6585 §5),
+closes a connection whose head does not come in time or that dribbles bytes nobody waits for, and takes no header from
+the trailer of a chunked body.
+
+A request that has come whole, to a route that answers from memory, is answered where it is read, without a task and the
+messages of ASGI: that is most of what a short answer costs. Everything else goes uvicorn's way.
+"""
+
+import asyncio
+import re
+import urllib.parse
+from http import HTTPStatus
+from typing import ClassVar, Final
+
+import msgspec
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+
+from blazon.errors import Malformed
+from blazon.web.dispatch import Dispatcher, Question, Written
+from blazon.web.failures import Failure
+
+__all__ = ["ServerSettings", "connections"]
+
+
+class ServerSettings(msgspec.Struct, frozen=True):
+    """What a connection may cost. Bytes and seconds."""
+
+    head_bytes: int = 16 * 1024
+    head_seconds: float = 10.0
+    keep_alive_seconds: int = 30
+    stop_seconds: int = 5
+
+
+_OFFER: Final = re.compile(rb"\r\nupgrade:", re.IGNORECASE)
+_STATUS_LINES: Final = {int(status): b"HTTP/1.1 %d %b\r\n" % (status, status.phrase.encode()) for status in HTTPStatus}
+_LINGER: Final = 2.0
+"""Seconds a refused connection is kept, so that its sender can read why."""
+
+
+def connections(dispatcher: Dispatcher, settings: ServerSettings) -> type[HttpToolsProtocol]:
+    """The protocol of the connections to a server."""
+    return type("Connection", (_Connection,), {"limits": settings, "dispatcher": dispatcher})
+
+
+class _HeadTooLarge(Exception):
+    """Raised through the parser to stop it."""
+
+
+class _Joined:
+    """A transport for one answer, whose head leaves together with the body: one packet, one system call."""
+
+    __slots__ = ("_begun", "_head", "_transport")
+
+    def __init__(self, transport: asyncio.Transport) -> None:
+        self._transport = transport
+        self._begun = False
+        self._head: bytes | None = None
+
+    def write(self, data: bytes) -> None:
+        if not self._begun and not data.startswith(b"HTTP/1.1 100 "):  # "100 Continue" is no part of the answer
+            self._begun = True
+            self._head = data
+        elif self._head is not None:
+            self._transport.write(self._head + data)
+            self._head = None
+        else:
+            self._transport.write(data)
+
+    def flush(self) -> None:
+        """Sends a head that no body follows: that of an answer to HEAD."""
+        if self._head is not None:
+            self._transport.write(self._head)
+            self._head = None
+
+    def close(self) -> None:
+        self.flush()
+        self._transport.close()
+
+    def is_closing(self) -> bool:
+        return self._transport.is_closing()
+
+
+class _Connection(HttpToolsProtocol):
+    """uvicorn's protocol with limits for the head of a request, and with answers at once."""
+
+    limits: ClassVar[ServerSettings] = ServerSettings()
+    dispatcher: ClassVar[Dispatcher]
+    cycle: RequestResponseCycle | None  # type: ignore[assignment]
+    _head_bytes = 0
+    _head_timer: asyncio.TimerHandle | None = None
+    _head_complete = True
+    _refused = False
+    _asked: Question | None = None
+    """The request that is being read, while it may be answered at once."""
+    _path = ""
+    _body = b""
+    _answered = False
+    """Whether the bytes that came last brought a request that was answered at once."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._wait_for_head()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._head_came()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        if self._refused:
+            return
+        waiting, before = self._head_timer, self._head_bytes
+        super().data_received(_without_offer(data) if b"pgrade" in data and self._between() else data)
+        if self.transport.is_closing():
+            return
+        if self._asked is not None:
+            self._go_uvicorns_way()  # the rest of the body is yet to come
+        if waiting is not None and self._head_timer is waiting:
+            # All of it is head. The parser tells of a header only at its end, which may never come.
+            self._head_bytes = max(self._head_bytes, before + len(data))
+            if self._head_bytes > self.limits.head_bytes:
+                self.send_400_response("")
+        elif self._head_timer is None and not self._head_complete:
+            self._wait_for_head()
+        elif self._head_timer is None and self.timeout_keep_alive_task is None and self._between():
+            if self._answered:
+                self.timeout_keep_alive_task = self.loop.call_later(
+                    self.timeout_keep_alive, self.timeout_keep_alive_handler
+                )
+            else:
+                self._wait_for_head()  # what came begins no request; uvicorn would wait for ever
+        self._answered = False
+
+    def on_message_begin(self) -> None:
+        self._head_bytes = 0
+        self._head_complete = False
+        super().on_message_begin()
+
+    def on_url(self, url: bytes) -> None:
+        self._count(len(url))
+        self.url += url
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self._count(len(name) + len(value) + 4)
+        if not self._head_complete:  # a trailer field must not pass for a header (RFC 9110 §6.5.1)
+            super().on_header(name, value)
+
+    def on_headers_complete(self) -> None:
+        self._head_came()
+        self._head_complete = True
+        self._asked = self._question() if self._between() else None
+        if self._asked is None:
+            self._begin_cycle()
+
+    def on_body(self, body: bytes) -> None:
+        if self._asked is not None:
+            self._body += body
+        else:
+            super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        if self._asked is not None:
+            peer = self.client[0] if self.client else ""
+            written = self.dispatcher.answer_at_once(self._asked, self.headers, self._path, self._body, peer)
+            if written is not None:
+                self._asked = None
+                self._answer(written)
+                return
+            self._go_uvicorns_way()
+        super().on_message_complete()
+
+    def _question(self) -> Question | None:
+        """What the request asks, when it is a plain one to a route that may answer at once."""
+        url = self.url
+        if self.expect_100_continue or self.flow.write_paused or b"?" in url or b"#" in url or not url.isascii():
+            return None
+        if self.parser.get_http_version() != "1.1" or self.parser.should_upgrade():
+            return None
+        self._path = urllib.parse.unquote(url.decode()) if b"%" in url else url.decode()
+        self._body = b""
+        return self.dispatcher.question(self.parser.get_method().decode(), self._path)
+
+    def _begin_cycle(self) -> None:
+        before = self.cycle
+        super().on_headers_complete()
+        if self.cycle is not None and self.cycle is not before:
+            self.cycle.transport = _Joined(self.transport)  # type: ignore[assignment]
+
+    def _go_uvicorns_way(self) -> None:
+        """Hands the request that is being read, as far as it came, to uvicorn."""
+        self._asked = None
+        self._begin_cycle()
+        if self._body:
+            super().on_body(self._body)
+
+    def _answer(self, written: Written) -> None:
+        status, body, headers = written
+        head = [_STATUS_LINES[status]]
+        for name, value in (*self.server_state.default_headers, *headers):
+            head += (name, b": ", value, b"\r\n")
+        if status != HTTPStatus.NO_CONTENT:
+            head.append(b"content-length: %d\r\n" % len(body))
+        keep = self.parser.should_keep_alive()
+        head.append(b"\r\n" if keep else b"connection: close\r\n\r\n")
+        head.append(body)
+        self.transport.write(b"".join(head))
+        self._answered = True
+        if not keep:
+            self.transport.close()
+
+    def on_response_complete(self) -> None:
+        joined: object = self.cycle.transport if self.cycle is not None else None
+        if isinstance(joined, _Joined):
+            joined.flush()
+        super().on_response_complete()
+
+    def send_400_response(self, msg: str) -> None:
+        self._head_came()
+        self._asked = None
+        if self._head_bytes > self.limits.head_bytes:
+            reason = f"the head of the request is longer than {self.limits.head_bytes} bytes"
+            self._refuse(b"431 Request Header Fields Too Large", Failure(reason, "request too large"))
+        elif self.cycle is not None and not self.cycle.response_complete and not self.cycle.more_body:
+            # What came before the rubbish was a whole request: it gets its own answer, the last on this connection.
+            self.cycle.keep_alive = False
+        else:
+            self._refuse(b"400 Bad Request", Failure("this is not an HTTP request", Malformed.title))
+
+    def _refuse(self, status: bytes, failure: Failure) -> None:
+        """Answers and takes no more. A close at once would reset the connection of one who is still sending."""
+        body = msgspec.json.encode(failure)
+        self.transport.write(
+            b"HTTP/1.1 %b\r\nconnection: close\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n%b"
+            % (status, len(body), body)
+        )
+        self._refused = True
+        if self.transport.can_write_eof():
+            self.transport.write_eof()
+        self.loop.call_later(_LINGER, self._close)
+
+    def _between(self) -> bool:
+        """Whether every request that came is answered."""
+        return self.cycle is None or self.cycle.response_complete
+
+    def _count(self, size: int) -> None:
+        self._head_bytes += size
+        if self._head_bytes > self.limits.head_bytes:
+            raise _HeadTooLarge
+
+    def _wait_for_head(self) -> None:
+        self._head_timer = self.loop.call_later(self.limits.head_seconds, self._close)
+
+    def _head_came(self) -> None:
+        if self._head_timer is not None:
+            self._head_timer.cancel()
+            self._head_timer = None
+
+    def _close(self) -> None:
+        if not self.transport.is_closing():
+            self.transport.close()
+
+
+def _without_offer(data: bytes) -> bytes:
+    """Passes an offer to upgrade over (RFC 9110 §7.8): the parser would take the body for the other protocol."""
+    head, end, rest = data.partition(b"\r\n\r\n")
+    return _OFFER.sub(b"\r\npassed-over:", head) + end + rest
