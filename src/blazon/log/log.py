@@ -16,6 +16,7 @@ from blazon.log.listeners import Listener, Listeners
 from blazon.log.operation import Apply, Decision, Operation, Stale
 from blazon.log.reader import Pulse, Reader
 from blazon.log.record import Event, Record, uuid7
+from blazon.log.tail import Tail
 from blazon.log.types import Catalogue, SubjectKind
 from blazon.log.writer import CHANNEL, Writer
 from blazon.storage import Database
@@ -53,6 +54,8 @@ class Log:
         self.pulse = Pulse()
         self.writer = Writer(database, catalogue, kinds, appliers, clock, registry)
         self._listeners = Listeners(shared=database.shared)
+        self._tail = Tail(shared=database.shared)
+        self.writer.listen(self._tail.add)
         self.writer.listen(self._listeners.own)
         self.writer.listen(self._beat)
 
@@ -109,6 +112,11 @@ class Log:
     def observe(self, caller: Caller, *events: Event) -> None:
         """Records observations without waiting for them."""
         self.writer.observe(Operation(events=events, actor=caller.id, traceparent=caller.traceparent))
+
+    async def after(self, position: int, limit: int) -> Sequence[Record]:
+        """At most `limit` records after a position, in order: from memory when they were recorded just now."""
+        found = self._tail.after(position, limit)
+        return found if found is not None else await self.reader.after(position, limit)
 
     def _beat(self, records: Sequence[Record]) -> None:
         if records:

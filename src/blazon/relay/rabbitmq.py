@@ -82,7 +82,7 @@ class RabbitRelay:
             if self.position > self._saved and due:
                 await self._save()
             if not page:
-                page.extend(await self._log.reader.after(read, _PAGE))
+                page.extend(await self._log.after(read, _PAGE))
                 if page:
                     read = page[-1].sequence
             free = min(self._window - len(under_way), _SLICE)

@@ -159,7 +159,7 @@ class RedisRelay:
             batch = following
 
     async def _prepare(self, position: int) -> "_Batch":
-        records = await self._log.reader.after(position, _BATCH)
+        records = await self._log.after(position, _BATCH)
         missing = [record for record in records if record.sequence > self._sent[record.service]]
         return _Batch(records, missing, [self._command(record) for record in missing])
 

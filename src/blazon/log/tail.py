@@ -1,0 +1,58 @@
+"""The end of the log in memory, for those who follow it closely: they need not read back what was just written."""
+
+from collections.abc import Sequence
+from typing import Final
+
+from blazon.log.record import Record
+
+__all__ = ["Tail"]
+
+_RECORDS: Final = 4096
+_OCTETS: Final = 4 * 1024 * 1024
+"""How much is kept: records, and octets of their data."""
+
+
+class Tail:
+    """The newest records of this process that follow each other without a gap.
+
+    `shared` says that other processes record too; then only the database knows whether there is more.
+    """
+
+    def __init__(self, *, shared: bool) -> None:
+        self._shared = shared
+        self._records: list[Record] = []
+        self._octets = 0
+
+    def add(self, records: Sequence[Record]) -> None:
+        """A listener of the writer."""
+        if not records:
+            return
+        if self._records and records[0].sequence != self._records[-1].sequence + 1:
+            self._records.clear()
+            self._octets = 0
+        self._records += records
+        self._octets += sum(len(record.data) for record in records)
+        if len(self._records) > 2 * _RECORDS or self._octets > 2 * _OCTETS:
+            self._forget()
+
+    def _forget(self) -> None:
+        """Drops what is oldest. Half is kept, so that this is not done for each record."""
+        keep = len(self._records)
+        octets = 0
+        for kept, record in enumerate(reversed(self._records)):
+            octets += len(record.data)
+            if kept == _RECORDS or octets > _OCTETS:
+                keep = kept
+                octets -= len(record.data)
+                break
+        del self._records[: len(self._records) - keep]
+        self._octets = octets
+
+    def after(self, position: int, limit: int) -> Sequence[Record] | None:
+        """At most `limit` records after a position, in order; None when the database must be asked."""
+        if not self._records:
+            return None
+        start = position + 1 - self._records[0].sequence
+        if start < 0 or start > len(self._records) or (start == len(self._records) and self._shared):
+            return None
+        return self._records[start : start + limit]
