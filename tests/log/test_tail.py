@@ -42,7 +42,7 @@ def test_a_position_it_has_not_reached_is_for_the_database() -> None:
 
 @pytest.mark.parametrize(("shared", "found"), [(False, []), (True, None)])
 def test_only_where_nobody_else_records_is_it_sure_that_nothing_follows(
-    shared: bool,  # noqa: FBT001 - a case of the test
+    shared: bool,
     found: list[Record] | None,
 ) -> None:
     tail = Tail(shared=shared)

@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import hmac
 import stat
 from pathlib import Path
 
@@ -64,6 +65,13 @@ def test_keys_of_purposes_differ_and_fingerprints_depend_on_the_key() -> None:
     assert sealer.derive("a") == Sealer(KEY).derive("a") != sealer.derive("b")
     assert len(sealer.derive("tokens", 64)) == 64
     assert sealer.fingerprint("key") == Sealer(KEY).fingerprint("key") != Sealer(bytes(32)).fingerprint("key")
+
+
+def test_a_fingerprint_is_hmac_sha_256() -> None:
+    sealer = Sealer(KEY)
+    for value in ("", "key", "ü" * 100):
+        wanted = hmac.digest(sealer.derive("lookup"), value.encode(), "sha256")
+        assert (sealer.digest(value), sealer.fingerprint(value)) == (wanted, wanted.hex())
 
 
 def test_the_key_file_is_made_once_and_is_private(tmp_path: Path) -> None:

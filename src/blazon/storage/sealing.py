@@ -7,7 +7,7 @@ does not open. What must be looked up by value is found by a keyed hash (HMAC-SH
 
 import base64
 import contextlib
-import hmac
+import hashlib
 import os
 from pathlib import Path
 
@@ -41,7 +41,10 @@ class Sealer:
             raise ValueError("a master key is 32 bytes")
         self._master_key = master_key
         self._aead = AESGCM(self.derive("sealing"))
-        self._hash_key = self.derive("lookup")
+        # The two keyed states of HMAC, made once as RFC 2104 §4 advises: what is left is half the time.
+        block = self.derive("lookup").ljust(hashlib.sha256().block_size, b"\0")
+        self._inner = hashlib.sha256(bytes(octet ^ 0x36 for octet in block))
+        self._outer = hashlib.sha256(bytes(octet ^ 0x5C for octet in block))
 
     def derive(self, purpose: str, length: int = 32) -> bytes:
         """A key for one purpose: the same purpose gives the same key."""
@@ -69,7 +72,10 @@ class Sealer:
 
     def digest(self, value: str) -> bytes:
         """The bytes of `fingerprint`: 32."""
-        return hmac.digest(self._hash_key, value.encode(), "sha256")
+        inner, outer = self._inner.copy(), self._outer.copy()
+        inner.update(value.encode())
+        outer.update(inner.digest())
+        return outer.digest()
 
 
 async def open_sealer(database: Database, configured: str, data_dir: Path) -> Sealer:

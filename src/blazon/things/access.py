@@ -24,6 +24,8 @@ _FEW: Final = 8
 """Up to so many channels of a thing stand in a tuple, which is small; more in a dictionary, which is fast."""
 
 _ENABLED: Final = Status.ENABLED.value
+_MASK: Final = {action: mask_of(action) for action in Action}
+_GIVEN: Final = {action: f"a policy gives the thing {action} on the channel" for action in Action}
 
 
 class _Channel(msgspec.Struct, gc=False):
@@ -174,7 +176,7 @@ class Access:
         if found.owner == user:
             return Verdict(allowed=True, reason="the subject owns the channel")
         mask = _mask_in(self._grants_of(user), channel)
-        if mask & mask_of(action):
+        if mask & _MASK[action]:
             return Verdict(allowed=True, reason=f"a policy gives the subject {action} on the channel")
         return Verdict(allowed=False, reason=_missing(mask, action, "subject"))
 
@@ -198,9 +200,8 @@ class Access:
             return Verdict(allowed=False, reason="there is no channel with this id", thing=identifier)
         if not found.enabled:
             return Verdict(allowed=False, reason="the channel is disabled", thing=identifier)
-        if mask & mask_of(action):
-            reason = f"a policy gives the thing {action} on the channel"
-            return Verdict(allowed=True, reason=reason, thing=identifier)
+        if mask & _MASK[action]:
+            return Verdict(allowed=True, reason=_GIVEN[action], thing=identifier)
         return Verdict(allowed=False, reason=_missing(mask, action, "thing"), thing=identifier)
 
     def _by_key(self, key: str) -> _Thing | None:

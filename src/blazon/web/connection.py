@@ -96,8 +96,8 @@ class _Connection(HttpToolsProtocol):
     """The request that is being read, while it may be answered at once."""
     _path = ""
     _body = b""
-    _answered = False
-    """Whether the bytes that came last brought a request that was answered at once."""
+    _quiet_since = 0.0
+    """When the last answer was given."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -105,6 +105,8 @@ class _Connection(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._head_came()
+        if self.timeout_keep_alive_task is not None:
+            self.timeout_keep_alive_task.cancel()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -123,14 +125,6 @@ class _Connection(HttpToolsProtocol):
                 self.send_400_response("")
         elif self._head_timer is None and not self._head_complete:
             self._wait_for_head()
-        elif self._head_timer is None and self.timeout_keep_alive_task is None and self._between():
-            if self._answered:
-                self.timeout_keep_alive_task = self.loop.call_later(
-                    self.timeout_keep_alive, self.timeout_keep_alive_handler
-                )
-            else:
-                self._wait_for_head()  # what came begins no request; uvicorn would wait for ever
-        self._answered = False
 
     def on_message_begin(self) -> None:
         self._head_bytes = 0
@@ -205,15 +199,43 @@ class _Connection(HttpToolsProtocol):
         head.append(b"\r\n" if keep else b"connection: close\r\n\r\n")
         head.append(body)
         self.transport.write(b"".join(head))
-        self._answered = True
-        if not keep:
+        if keep:
+            self._wait_for_more()
+        else:
             self.transport.close()
 
     def on_response_complete(self) -> None:
         joined: object = self.cycle.transport if self.cycle is not None else None
         if isinstance(joined, _Joined):
             joined.flush()
-        super().on_response_complete()
+        self.server_state.total_requests += 1
+        if self.transport.is_closing():
+            return
+        self.flow.resume_reading()
+        if self.pipeline:
+            self._start_asgi_task(*self.pipeline.pop())
+        else:
+            self._wait_for_more()
+
+    def _wait_for_more(self) -> None:
+        # A timer for each pause would cost more than it is worth: one runs on through many, and looks when it is due.
+        self._quiet_since = self.loop.time()
+        if self.timeout_keep_alive_task is None:
+            self._look_after(self.timeout_keep_alive)
+
+    def _look_after(self, seconds: float) -> None:
+        self.timeout_keep_alive_task = self.loop.call_later(seconds, self.timeout_keep_alive_handler)
+
+    def _unset_keepalive_if_required(self) -> None:
+        """Leaves the timer alone."""
+
+    def timeout_keep_alive_handler(self) -> None:
+        self.timeout_keep_alive_task = None
+        left = self._quiet_since + self.timeout_keep_alive - self.loop.time()
+        if left > 0:
+            self._look_after(left)
+        elif self._head_complete and self._between():
+            self._close()
 
     def send_400_response(self, msg: str) -> None:
         self._head_came()

@@ -1,0 +1,325 @@
+"""Answers at once: what they are for, what goes the long way, and that nobody can tell the two apart."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import msgspec
+import pytest
+from prometheus_client import CollectorRegistry
+from structlog.testing import capture_logs
+
+from blazon.caller import Caller
+from blazon.errors import Conflict, Unauthenticated
+from blazon.web import (
+    AnyRoute,
+    Auth,
+    BinaryReply,
+    BinaryRoute,
+    Call,
+    Dispatcher,
+    HttpMetrics,
+    HttpServer,
+    Limits,
+    NoQuery,
+    Reply,
+    Route,
+    ServerSettings,
+    listen,
+)
+from tests.web.support import PATIENCE
+
+
+class Said(msgspec.Struct, frozen=True):
+    """What a request says."""
+
+    text: str = ""
+
+
+class Heard(msgspec.Struct, frozen=True):
+    """What arrived, and by which way."""
+
+    way: str
+    text: str
+    place: str = ""
+
+
+class Nobody:
+    async def authenticate(self, token: str, *, refresh: bool) -> Caller:
+        raise Unauthenticated("nobody is known here")
+
+
+async def _slowly(call: Call[Said, NoQuery]) -> Reply:
+    await asyncio.sleep(0)
+    return Reply(200, Heard("long way", call.body.text, call.path.get("place", "")))
+
+
+def _at_once(call: Call[Said, NoQuery]) -> Reply | None:
+    text = call.body.text
+    if text == "wait":
+        return None
+    if text == "conflict":
+        raise Conflict("it is there")
+    if text == "bug":
+        raise ZeroDivisionError
+    return Reply(201, Heard("at once", text, call.path.get("place", "")), (("x-more", "yes"),))
+
+
+async def _octets(values: tuple[str, ...], body: bytes) -> BinaryReply:
+    return BinaryReply(b"long way " + body, "text/plain")
+
+
+def _octets_at_once(values: tuple[str, ...], body: bytes) -> BinaryReply | None:
+    return BinaryReply(f"at once {values} ".encode() + body, "text/plain") if body != b"wait" else None
+
+
+def _route(path: str, auth: Auth = Auth.NONE) -> AnyRoute:
+    return Route(
+        method="POST",
+        path=path,
+        summary="Say",
+        handler=_slowly,
+        at_once=_at_once,
+        tag="t",
+        body=Said,
+        answer=Heard,
+        auth=auth,
+    )
+
+
+class Line:
+    """A connection to what is served."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._reader = reader
+        self._writer = writer
+
+    def send(self, *parts: bytes) -> None:
+        self._writer.write(b"".join(parts))
+
+    async def answer(self) -> tuple[int, dict[str, str], bytes]:
+        async with asyncio.timeout(PATIENCE):
+            head = (await self._reader.readuntil(b"\r\n\r\n")).decode().splitlines()
+            fields = dict(line.lower().split(": ", 1) for line in head[1:] if line)
+            body = await self._reader.readexactly(int(fields.get("content-length", "0")))
+            return int(head[0].split()[1]), fields, body
+
+    async def heard(self) -> tuple[str, str]:
+        status, _, body = await self.answer()
+        assert status in (200, 201), body
+        found = msgspec.json.decode(body, type=Heard)
+        return found.way, found.text
+
+    async def closed(self) -> bool:
+        async with asyncio.timeout(PATIENCE):
+            return await self._reader.read(1) == b""
+
+
+class Served:
+    """A dispatcher that is served."""
+
+    def __init__(self, port: int, registry: CollectorRegistry) -> None:
+        self._port = port
+        self.registry = registry
+
+    @asynccontextmanager
+    async def line(self) -> AsyncIterator[Line]:
+        reader, writer = await asyncio.open_connection("127.0.0.1", self._port)
+        try:
+            yield Line(reader, writer)
+        finally:
+            writer.close()
+
+
+@asynccontextmanager
+async def serving(settings: ServerSettings | None = None) -> AsyncIterator[Served]:
+    registry = CollectorRegistry()
+    routes = [_route("/say"), _route("/say/{place}")]
+    dispatcher = Dispatcher(routes, Nobody(), HttpMetrics(registry), Limits(body_bytes=1000), once_secret=b"")
+    dispatcher.add_binary(BinaryRoute(method="POST", path="/octets/{rest*}", handler=_octets, at_once=_octets_at_once))
+    socket = listen("127.0.0.1:0")
+    server = HttpServer(dispatcher, [socket], settings or ServerSettings(stop_seconds=1))
+    running = asyncio.create_task(server.run())
+    try:
+        yield Served(socket.getsockname()[1], registry)
+    finally:
+        server.stop()
+        await running
+
+
+def said(text: str, *fields: bytes, path: bytes = b"/say", version: bytes = b"1.1", host: bytes = b"x") -> bytes:
+    """A request that says something."""
+    body = msgspec.json.encode(Said(text))
+    head = [b"POST %b HTTP/%b" % (path, version), b"Content-Type: application/json", b"Content-Length: %d" % len(body)]
+    if host:
+        head.append(b"Host: " + host)
+    return b"\r\n".join((*head, *fields, b"", body))
+
+
+async def test_a_plain_request_is_answered_at_once() -> None:
+    async with serving() as served, served.line() as line:
+        line.send(said("hello"))
+        status, fields, body = await line.answer()
+        assert status == 201
+        assert msgspec.json.decode(body) == {"way": "at once", "text": "hello", "place": ""}
+        assert fields["content-type"] == "application/json"
+        assert fields["x-more"] == "yes"
+        assert "date" in fields
+        assert "connection" not in fields
+
+
+async def test_the_place_in_a_path_is_decoded() -> None:
+    async with serving() as served, served.line() as line:
+        line.send(said("a", path=b"/say/%C3%BC%20b"))
+        assert msgspec.json.decode((await line.answer())[2]) == {"way": "at once", "text": "a", "place": "ü b"}
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        said("wait"),
+        said("a", path=b"/say?x=1"),
+        said("a", b"Connection: close", version=b"1.0"),
+        said("a", b"Connection: Upgrade", b"Upgrade: h2c", path=b"/say?"),
+    ],
+    ids=["not from memory", "a query", "HTTP 1.0", "an upgrade"],
+)
+async def test_what_goes_the_long_way(request_: bytes) -> None:
+    async with serving() as served, served.line() as line:
+        line.send(request_)
+        assert (await line.heard())[0] == "long way"
+
+
+async def test_a_client_that_waits_to_be_asked_for_the_body() -> None:
+    async with serving() as served, served.line() as line:
+        head, _, body = said("a", b"Expect: 100-continue").partition(b"\r\n\r\n")
+        line.send(head, b"\r\n\r\n")
+        assert (await line.answer())[0] == 100
+        line.send(body)
+        assert await line.heard() == ("long way", "a")
+
+
+@pytest.mark.parametrize("cut", [1, 60, 100, -1])
+async def test_in_pieces_it_is_the_same(cut: int) -> None:
+    async with serving() as served, served.line() as line:
+        whole = said("in pieces")
+        line.send(whole[:cut])
+        await asyncio.sleep(0.05)
+        line.send(whole[cut:])
+        assert (await line.heard())[1] == "in pieces"
+        line.send(said("once more"))
+        assert await line.heard() == ("at once", "once more")
+
+
+async def test_a_body_in_chunks_that_is_there_whole() -> None:
+    async with serving() as served, served.line() as line:
+        body = msgspec.json.encode(Said("chunks"))
+        line.send(
+            b"POST /say HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n",
+            b"".join(b"1\r\n%c\r\n" % octet for octet in body),
+            b"0\r\nHost: trailer\r\n\r\n",
+            said("next"),
+        )
+        assert await line.heard() == ("at once", "chunks")
+        assert await line.heard() == ("at once", "next")
+
+
+async def test_many_at_once_are_answered_in_order() -> None:
+    async with serving() as served, served.line() as line:
+        texts = [("wait" if number % 7 == 3 else f"number {number}") for number in range(60)]
+        line.send(*(said(text) for text in texts))
+        assert [(await line.heard())[1] for _ in texts] == texts
+
+
+@pytest.mark.parametrize(
+    ("request_", "status"),
+    [
+        (said("conflict"), 409),
+        (said("a", host=b""), 400),
+        (said("a", b"Host: y"), 400),
+        (said("a", b"Idempotency-Key: \x07"), 400),
+        (said("a").replace(b"application/json", b"text/html"), 415),
+        (said("a").replace(b'"text"', b"'text'"), 400),
+        (said("x" * 2000), 413),
+        (said("a").replace(b"POST", b"PUT"), 405),
+        (said("a", path=b"/say/\xff"), 400),
+        (said("a", path=b"/nowhere"), 404),
+    ],
+)
+async def test_what_is_refused(request_: bytes, status: int) -> None:
+    async with serving() as served, served.line() as line:
+        line.send(request_)
+        assert (await line.answer())[0] == status
+
+
+async def test_a_problem_document() -> None:
+    async with serving() as served, served.line() as line:
+        line.send(said("conflict", b"Accept: application/problem+json"))
+        _, fields, body = await line.answer()
+        assert fields["content-type"] == "application/problem+json"
+        assert msgspec.json.decode(body)["detail"] == "it is there"
+
+
+async def test_a_bug_is_a_500_and_is_logged_and_the_connection_goes_on() -> None:
+    with capture_logs() as lines:
+        async with serving() as served, served.line() as line:
+            line.send(said("bug"), said("after"))
+            assert (await line.answer())[0] == 500
+            assert await line.heard() == ("at once", "after")
+    assert [each["event"] for each in lines if each["log_level"] == "error"] == ["a request failed"]
+
+
+async def test_who_says_close_is_answered_and_closed() -> None:
+    async with serving() as served, served.line() as line:
+        line.send(said("bye", b"Connection: close"))
+        status, fields, _ = await line.answer()
+        assert (status, fields["connection"]) == (201, "close")
+        assert await line.closed()
+
+
+async def test_a_quiet_connection_is_closed_and_a_busy_one_is_not() -> None:
+    settings = ServerSettings(keep_alive_seconds=1, stop_seconds=1)
+    async with serving(settings) as served, served.line() as quiet, served.line() as busy:
+        quiet.send(said("a"))
+        await quiet.heard()
+        for _ in range(8):
+            busy.send(said("b"))
+            assert await busy.heard() == ("at once", "b")
+            await asyncio.sleep(0.25)
+        began = time.monotonic()
+        assert await quiet.closed()
+        assert time.monotonic() - began < 0.5
+        assert await busy.closed()
+
+
+async def test_octets() -> None:
+    async with serving() as served, served.line() as line:
+        for body, answer in ((b"abc", b"at once ('a/b',) abc"), (b"wait", b"long way wait")):
+            line.send(b"POST /octets/a/b HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body))
+            status, fields, found = await line.answer()
+            assert (status, fields["content-type"], found) == (200, "text/plain", answer)
+
+
+async def test_a_reader_who_does_not_read_holds_nobody_up() -> None:
+    async with serving() as served, served.line() as deaf, served.line() as line:
+        texts = ["x" * 900] * 6000
+        deaf.send(*(said(text) for text in texts))
+        line.send(said("still here"))
+        assert await line.heard() == ("at once", "still here")
+        assert [(await deaf.heard())[1] for _ in texts] == texts
+
+
+async def test_both_ways_are_counted() -> None:
+    async with serving() as served, served.line() as line:
+        for text in ("a", "wait", "conflict"):
+            line.send(said(text))
+            await line.answer()
+        for status, number in ((201, 1), (200, 1), (409, 1)):
+            labels = {"method": "POST", "path": "/say", "status": str(status)}
+            assert served.registry.get_sample_value("blazon_http_requests_total", labels) == number
+
+
+def test_a_route_that_must_know_who_asks_cannot_answer_at_once() -> None:
+    with pytest.raises(ValueError, match="at once"):
+        Dispatcher([_route("/say", Auth.USER)], Nobody(), HttpMetrics(CollectorRegistry()), Limits(), once_secret=b"")
