@@ -5,6 +5,7 @@ which no two share, so a list of those times is all that is needed to begin a pa
 when somebody asks far enough into a list, and kept current by the log from then on.
 """
 
+import asyncio
 from array import array
 from bisect import bisect_left
 from collections import OrderedDict
@@ -44,8 +45,9 @@ class _Order:
     """The times of one list, in order."""
 
     def __init__(self, scope: Scope) -> None:
-        self._scope = scope
+        self.scope = scope
         self.times: array[int] | None = None
+        self.reading: asyncio.Task[None] | None = None
         self._missed: list[tuple[_Facts, int]] = []
 
     def fill(self, times: "array[int]") -> None:
@@ -68,7 +70,7 @@ class _Order:
             self.times.insert(place, created_at)
 
     def _has(self, facts: _Facts) -> bool:
-        owner, status = self._scope
+        owner, status = self.scope
         return owner in (None, facts.owner) and status in (None, facts.status)
 
 
@@ -87,18 +89,21 @@ class Orders:
             order = self._orders[scope] = _Order(scope)
             if len(self._orders) > _KEPT:
                 self._orders.popitem(last=False)
-            try:
-                order.fill(await self._store.times(scope.owner, scope.status))
-            except BaseException:
-                self._orders.pop(scope, None)
-                raise
-        elif order.times is None:  # another request is reading it
-            times = await self._store.times(scope.owner, scope.status)
-            return times[offset] if offset < len(times) else None
-        else:
-            self._orders.move_to_end(scope)
+            order.reading = asyncio.create_task(self._fill(order))
+        self._orders.move_to_end(scope)
+        if order.times is None:
+            assert order.reading is not None
+            await asyncio.shield(order.reading)  # others wait for it too
         assert order.times is not None
         return order.times[offset] if offset < len(order.times) else None
+
+    async def _fill(self, order: _Order) -> None:
+        try:
+            order.fill(await self._store.times(*order.scope))
+        finally:
+            order.reading = None
+            if order.times is None and self._orders.get(order.scope) is order:
+                del self._orders[order.scope]
 
     def hear(self, records: Sequence[Record]) -> None:
         """A listener of the log."""
