@@ -6,6 +6,7 @@ becomes an answer in `failures`; what is no BlazonError is a bug, is logged with
 
 import time
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping, Sequence
+from http import HTTPStatus
 from typing import Any, Protocol
 
 import msgspec
@@ -208,6 +209,8 @@ class Dispatcher:
             body = await reading.body_of(headers, receive, self._limits.body_bytes, self._bodies)
         reply = await bound.route.handler(tuple(values), body)
         more = [(name.encode(), value.encode()) for name, value in reply.headers]
+        if bound.route.method == "GET" and reading.has_already(headers, dict(reply.headers).get("etag")):
+            return int(HTTPStatus.NOT_MODIFIED), b"", more
         return reply.status, reply.body, [*more, (b"content-type", reply.content_type.encode())]
 
     async def _read(
@@ -289,7 +292,7 @@ def _failed(error: BlazonError, path: str, asked: reading.Headers) -> _Written:
 
 
 async def _send(send: Send, status: int, body: bytes, headers: list[tuple[bytes, bytes]]) -> None:
-    if status != 204:
+    if status not in (HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED):
         headers.append((b"content-length", str(len(body)).encode()))
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})
