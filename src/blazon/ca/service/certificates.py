@@ -102,6 +102,11 @@ class Certificates:
         3. the engine signs;
         4. the certificate is recorded, if the CA is still what it was, and answered.
         """
+        signing = self._sign(caller, ca, draft, owner)
+        # With a quick key there is nothing to wait for, and nothing is left behind.
+        return await (signing if self._keyring.is_quick(ca) else self._intents.to_the_end(signing))
+
+    async def _sign(self, caller: Caller, ca: str, draft: SignDraft, owner: Owner) -> Certificate:
         metadata = rules.metadata_of(draft.metadata)
         async with self._intents.open(caller) as intents:
 
