@@ -4,7 +4,6 @@ The engine is a real PKCS#11 token (SoftHSM2); the process is the real `blazon u
 """
 
 import asyncio
-import base64
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -22,7 +21,6 @@ from tests.ca.support import (
     decoded,
     encoded,
     key_pem,
-    lasting,
     make_ca,
     outside_ca,
     pem,
@@ -94,36 +92,6 @@ async def test_a_ca_in_the_kms(moto: MotoServer, tmp_path: Path) -> None:
         assert (await blazon.ok("GET", f"{API}/stats"))["cas"]["total"] == 1
     names = events_of(await records_of(tmp_path, ""))
     assert names.count("ca.intent.begin") == names.count("ca.intent.end")
-
-
-async def test_a_private_key_is_nowhere_in_clear(tmp_path: Path) -> None:
-    """Of an imported key, whose octets are known: not in the log, a table, an answer, or a line of the log file."""
-    import contextlib
-    import io
-
-    outside, private_key = outside_ca("Secret")
-    number = private_key.private_numbers().private_value
-    octets = number.to_bytes(32, "big")
-    body = {"ca": pem(outside), "private_key": encoded(key_pem(private_key)), "issuance_expiration": lasting("9d")}
-    printed = io.StringIO()
-    with contextlib.redirect_stdout(printed):
-        async with running(tmp_path, log__level="debug", log__requests="true") as blazon:
-            made = await blazon.call("POST", f"{API}/cas/import", body)
-            assert made.status == 201
-            answers = [made.body, (await blazon.call("GET", f"{API}/cas")).body]
-    kept = b"".join(path.read_bytes() for path in tmp_path.rglob("*") if path.is_file())
-    assert outside.serial_number.to_bytes(20, "big").lstrip(b"\0") in kept, "the files are those it is kept in"
-    for place in (kept, *answers, printed.getvalue().encode()):
-        for form in (
-            octets,
-            octets.hex().encode(),
-            base64.b64encode(octets)[:40],
-            base64.urlsafe_b64encode(octets)[:40],
-        ):
-            assert form not in place
-        # PKCS #8 puts the number where base64 does not begin anew: any of three ways.
-        for shift in range(3):
-            assert base64.b64encode(bytes(shift) + octets)[4:40] not in place
 
 
 async def test_a_key_of_somebody_else_is_left_alone(hsm: SoftHsm, tmp_path: Path) -> None:

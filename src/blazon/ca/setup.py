@@ -65,8 +65,8 @@ def build(house: House) -> Parts:
             *EngineApi(rights, engines, store, keyring, Messages(log, rights, keyring)).routes(),
             *ProfileApi(Profiles(log, store, rights)).routes(),
         ),
-        binary_routes=ValidationApi(ocsp, crls, issuers, store).routes(),
-        work=(Life(log, store).run, intents.keep_sweeping),
+        binary_routes=ValidationApi(ocsp, crls, issuers, store, int(settings.ocsp_max_age)).routes(),
+        work=(Life(log, store).run, intents.keep_sweeping, ocsp.keep_signed),
         prepare=prepare,
         close=engines.close,
     )

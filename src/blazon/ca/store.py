@@ -1,6 +1,8 @@
 """SQL of this room: what is read. What is written is in `apply`."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -18,23 +20,20 @@ from blazon.ca.models import (
     Status,
     StoredProfile,
 )
+from blazon.ca.paging import AUTHORITY_LIST, CERTIFICATE_LIST, Conditions, PageQuery, page_query
 from blazon.ca.x509 import Expiration, Profile, Reason, Subject
 from blazon.engines import KeySpec, KeyType, StoredKey
 from blazon.storage import Database, Row, Value
 
 __all__ = ["Store"]
 
-_ISSUED: Final = (
-    "serial, issuer_serial, issuer_id, status, certificate, key_type, key_bits, subject, valid_from, valid_to, near_at,"
-    " critical_at, revoked_at, reason, type, engine_id, metadata, created_at"
-)
-_AUTHORITY: Final = f"{_ISSUED}, id, issuance_expiration, key, chain, level, profile_id, near, critical, revision"
-_CERTIFICATE: Final = f"{_ISSUED}, created, revision"
+_AUTHORITY: Final = AUTHORITY_LIST.columns
+_CERTIFICATE: Final = CERTIFICATE_LIST.columns
 _REQUEST: Final = "id, subject, key, request, metadata, issuance_expiration, created_at, revision"
 _INTENT: Final = "id, kind, ca_id, engine_id, serial, created_at, revision"
 
-_PAGE: Final = 10_000
-"""Rows of a long walk that are read at once."""
+_PAGE: Final = 1_000
+"""Rows of a long walk that are read at once: few, as whoever works on them, in whatever thread, holds the loop up."""
 
 _NANOSECONDS: Final = 1_000_000_000
 
@@ -44,9 +43,6 @@ _key = msgspec.json.Decoder(StoredKey).decode
 _chain = msgspec.json.Decoder(tuple[bytes, ...]).decode
 _profile = msgspec.json.Decoder(Profile).decode
 
-Conditions = Mapping[str, Value]
-"""What must hold of a list besides its filters: comparisons with one `?` each, and their values."""
-
 
 class Store:
     """Reads CAs, certificates and what belongs to them."""
@@ -54,6 +50,7 @@ class Store:
     def __init__(self, database: Database) -> None:
         self._database = database
         self.dialect = database.dialect
+        self._scanning = asyncio.Semaphore(1)
 
     async def authority(self, identifier: str) -> Authority | None:
         """A CA by id."""
@@ -132,44 +129,29 @@ class Store:
         self, listing: Listing, conditions: Conditions
     ) -> tuple[list[Authority], tuple[Value, Value] | None]:
         """A page of CAs, and where the next one begins: None when this is the last."""
-        rows, last = await self._page("cas", _AUTHORITY, "created_at", "id", listing, conditions)
+        rows, last = await self._page(page_query(AUTHORITY_LIST, listing, conditions, self.dialect), listing.size)
         return [_authority(row) for row in rows], last
 
     async def page_of_certificates(
         self, listing: Listing, conditions: Conditions
     ) -> tuple[list[Certificate], tuple[Value, Value] | None]:
         """A page of certificates, and where the next one begins: None when this is the last."""
-        rows, last = await self._page("certificates", _CERTIFICATE, "created", "created", listing, conditions)
+        rows, last = await self._page(page_query(CERTIFICATE_LIST, listing, conditions, self.dialect), listing.size)
         return [_certificate(row) for row in rows], last
 
-    async def _page(
-        self, table: str, columns: str, order: str, tie: str, listing: Listing, conditions: Conditions
-    ) -> tuple[Sequence[Row], tuple[Value, Value] | None]:
-        sort = listing.sort or order
-        where, values = list(conditions), list(conditions.values())
-        for each in listing.conditions:
-            where.append(self._comparison(each.column, each.comparison))
-            values.append(each.value)
-        sign, way = ("<", "DESC") if listing.descending else (">", "ASC")
-        if listing.after:
-            where.append(f"{tie} {sign} ?" if sort == tie else f"({sort}, {tie}) {sign} (?, ?)")
-            values += listing.after[1:] if sort == tie else listing.after
-        filtered = f" WHERE {' AND '.join(where)}" if where else ""
-        ordered = f"{tie} {way}" if sort == tie else f"{sort} {way}, {tie} {way}"
-        rows = await self._database.rows_aside(
-            f"SELECT {columns}, {sort}, {tie} FROM {table}{filtered} ORDER BY {ordered} LIMIT ?",
-            (*values, listing.size + 1),
-        )
-        if len(rows) <= listing.size:
+    async def _page(self, query: PageQuery, size: int) -> tuple[Sequence[Row], tuple[Value, Value] | None]:
+        # One scan at a time, so that there is always somebody left for the lists that are quick, and for CRLs.
+        async with contextlib.nullcontext() if query.is_indexed else self._scanning:
+            rows = await self._database.rows_aside(query.sql, query.values)
+        if len(rows) <= size:
             return rows, None
-        shown = rows[: listing.size]
+        shown = rows[:size]
         return shown, (shown[-1][-2], shown[-1][-1])
 
-    def _comparison(self, column: str, comparison: str) -> str:
-        if comparison not in ("contains", "lacks"):
-            return f"{column} {comparison}"
-        found = f"instr({column}, ?)" if self.dialect.name == "sqlite" else f"strpos({column}, ?)"
-        return f"{found} {'> 0' if comparison == 'contains' else '= 0'}"
+    async def first_due(self) -> int:
+        """When the clock changes a certificate next, in Unix seconds; 0 when it changes none."""
+        row = await self._database.row("SELECT due FROM certificates WHERE due > 0 ORDER BY due LIMIT 1")
+        return 0 if row is None else int(row[0])
 
     async def due(self, table: str, now: int, limit: int) -> list[Authority] | list[Certificate]:
         """What the clock changes, by when it does, for `cas` or `certificates`. `now` is in Unix seconds."""
@@ -222,23 +204,20 @@ class Store:
             return None
         return OcspFacts(Status(row[0]), row[1], row[2] // _NANOSECONDS, Reason(row[3]) if row[3] else None)
 
-    async def revoked(self, ca_id: str, since: int) -> AsyncIterator[Sequence[tuple[str, int, str]]]:
+    async def revoked(self, ca_id: str, since: int) -> AsyncIterator[Sequence[Row]]:
         """Serial, time (Unix nanoseconds) and reason of all a CA revoked that had not expired at `since`, in pages."""
-        yield [
-            (row[0], row[1], row[2])
-            for row in await self._database.rows_aside(
-                "SELECT serial, revoked_at, reason FROM cas WHERE issuer_id = ? AND id <> ? AND status = 'REVOKED'"
-                " AND valid_to >= ?",
-                (ca_id, ca_id, since),
-            )
-        ]
+        yield await self._database.rows_aside(
+            "SELECT serial, revoked_at, reason FROM cas WHERE issuer_id = ? AND id <> ? AND status = 'REVOKED'"
+            " AND valid_to >= ?",
+            (ca_id, ca_id, since),
+        )
         position = ""
         while rows := await self._database.rows_aside(
             "SELECT serial, revoked_at, reason FROM certificates WHERE issuer_id = ? AND status = 'REVOKED'"
             " AND serial > ? AND valid_to >= ? ORDER BY serial LIMIT ?",
             (ca_id, position, since, _PAGE),
         ):
-            yield [(row[0], row[1], row[2]) for row in rows]
+            yield rows
             position = rows[-1][0]
 
     async def counts(self, ca_id: str | None = None) -> list[tuple[str, str, int]]:

@@ -201,6 +201,14 @@ class PkiSettings(Struct, frozen=True, forbid_unknown_fields=True):
     critical: Annotated[Duration, _time("How long before its end a certificate is critical.", "1s")] = _span("7d")
     crl_time: Annotated[Duration, _time("How long a CRL is good.", "1m")] = _span("48h")
     ocsp_time: Annotated[Duration, _time("How long an OCSP answer is good.", "1m")] = _span("24h")
+    ocsp_max_age: Annotated[
+        Duration,
+        _time(
+            "How long HTTP caches may hand an OCSP answer out without asking: as late may they be with a revocation."
+            " At most half of pki.ocsp_time.",
+            "0s",
+        ),
+    ] = _span("0s")
 
 
 class EngineSettings(Struct, frozen=True, forbid_unknown_fields=True):

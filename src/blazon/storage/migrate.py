@@ -95,11 +95,11 @@ async def _apply(tx: Transaction, migrations: MigrationSet) -> int:
     return applied
 
 
-_INDEX = re.compile(r"\s*(--[^\n]*\n\s*)*CREATE\s+(UNIQUE\s+)?INDEX\b", re.IGNORECASE)
+_INDEX = re.compile(r"\s*(--[^\n]*\n\s*)*(CREATE\s+(UNIQUE\s+)?|DROP\s+)INDEX\b", re.IGNORECASE)
 
 
 async def create_tables(tx: Transaction, sets: tuple[MigrationSet, ...]) -> list[str]:
-    """Makes the tables of some sets without their indexes, and returns the statements that make the indexes.
+    """Makes the tables of some sets without their indexes, and returns the statements about indexes, in order.
 
     A rebuild fills the tables first: rows may arrive in another order than they were recorded, and an index is built
     faster over rows that are there.

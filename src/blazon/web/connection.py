@@ -18,7 +18,7 @@ import msgspec
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from blazon.errors import Malformed
-from blazon.web.dispatch import Dispatcher, Question, Written
+from blazon.web.dispatch import BODILESS, Dispatcher, Question, Written
 from blazon.web.failures import Failure
 
 __all__ = ["ServerSettings", "connections"]
@@ -193,7 +193,7 @@ class _Connection(HttpToolsProtocol):
         head = [_STATUS_LINES[status]]
         for name, value in (*self.server_state.default_headers, *headers):
             head += (name, b": ", value, b"\r\n")
-        if status != HTTPStatus.NO_CONTENT:
+        if status not in BODILESS:
             head.append(b"content-length: %d\r\n" % len(body))
         keep = self.parser.should_keep_alive()
         head.append(b"\r\n" if keep else b"connection: close\r\n\r\n")

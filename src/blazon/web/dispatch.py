@@ -6,7 +6,8 @@ becomes an answer in `failures`; what is no BlazonError is a bug, is logged with
 
 import time
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping, Sequence
-from typing import Any, NamedTuple, Protocol
+from http import HTTPStatus
+from typing import Any, Final, NamedTuple, Protocol
 
 import msgspec
 import structlog
@@ -19,7 +20,18 @@ from blazon.web.metrics import HttpMetrics
 from blazon.web.paths import Node, Paths
 from blazon.web.route import AnyRoute, Auth, BinaryReply, BinaryRoute, Call, Reply
 
-__all__ = ["Authenticator", "Dispatcher", "Limits", "Question", "Receive", "Resource", "Scope", "Send", "Written"]
+__all__ = [
+    "BODILESS",
+    "Authenticator",
+    "Dispatcher",
+    "Limits",
+    "Question",
+    "Receive",
+    "Resource",
+    "Scope",
+    "Send",
+    "Written",
+]
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -27,6 +39,9 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 Fields = Sequence[tuple[bytes, bytes]]
 Resource = Callable[[Scope, Receive, Send], Awaitable[None]]
 """An ASGI application for one path that is not JSON: pages, metrics, streams."""
+
+BODILESS: Final = (int(HTTPStatus.NO_CONTENT), int(HTTPStatus.NOT_MODIFIED))
+"""Statuses whose answers have neither a body nor its length (RFC 9110 §8.6)."""
 
 _JSON = (b"content-type", b"application/json")
 _encode = msgspec.json.Encoder().encode
@@ -168,7 +183,7 @@ class Dispatcher:
                 octets = bound.at_once(tuple(values), body)
                 if octets is None:
                     return None
-                written = _written_binary(octets)
+                written = _written_binary(bound, octets, headers)
             else:
                 if bound.route.takes_body or bound.route.needs_json:
                     reading.check_json(headers)
@@ -213,7 +228,7 @@ class Dispatcher:
         body = b""
         if bound.route.method == "POST":
             body = await reading.body_of(headers, receive, self._limits.body_bytes, self._bodies)
-        return _written_binary(await bound.route.handler(tuple(values), body))
+        return _written_binary(bound, await bound.route.handler(tuple(values), body), headers)
 
     async def _read(
         self,
@@ -318,15 +333,17 @@ def _written(reply: Reply) -> Written:
     return Written(reply.status, _encode(reply.body), headers)
 
 
-def _written_binary(reply: BinaryReply) -> Written:
+def _written_binary(bound: _BoundBinary, reply: BinaryReply, asked: reading.Headers) -> Written:
     headers = [(name.encode(), value.encode()) for name, value in reply.headers]
+    if bound.route.method == "GET" and reading.has_already(asked, dict(reply.headers).get("etag")):
+        return Written(int(HTTPStatus.NOT_MODIFIED), b"", headers)
     headers.append((b"content-type", reply.content_type.encode()))
     return Written(reply.status, reply.body, headers)
 
 
 async def _send(send: Send, written: Written) -> None:
     status, body, headers = written
-    if status != 204:
+    if status not in BODILESS:
         headers.append((b"content-length", str(len(body)).encode()))
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})

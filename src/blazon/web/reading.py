@@ -23,6 +23,7 @@ __all__ = [
     "check_json",
     "device_key",
     "expected_revisions",
+    "has_already",
     "idempotency_key",
     "query_of",
     "trace_of",
@@ -241,6 +242,14 @@ def expected_revisions(headers: Headers) -> frozenset[int] | None:
     if not revisions:
         raise PreconditionFailed("If-Match names no entity tag of this server")
     return frozenset(revisions)
+
+
+def has_already(headers: Headers, etag: str | None) -> bool:
+    """Whether If-None-Match names an entity tag, compared weakly (RFC 9110 §13.1.2): its sender has the answer."""
+    value = headers.all(b"if-none-match")
+    if value is None or etag is None:
+        return False
+    return value.strip() == "*" or etag in (tag.strip().removeprefix("W/") for tag in value.split(","))
 
 
 def trace_of(headers: Headers) -> str:

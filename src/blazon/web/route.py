@@ -118,7 +118,7 @@ AnyRoute = Route[Any, Any]
 
 
 class BinaryReply(Struct, frozen=True):
-    """An answer that is not JSON."""
+    """An answer that is not JSON. With a header `etag` it is 304 to a GET that has it already."""
 
     body: bytes
     content_type: str

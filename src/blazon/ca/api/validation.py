@@ -1,8 +1,11 @@
 """What those who check certificates fetch: CRLs, OCSP answers, CA certificates (RFC 5280 §5, RFC 6960 appendix A)."""
 
+import hashlib
 from collections.abc import Sequence
+from email.utils import formatdate
+from functools import lru_cache
 
-from blazon.ca.service import Crls, Issuers, Ocsp
+from blazon.ca.service import Answer, Crls, Issuers, Ocsp
 from blazon.ca.store import Store
 from blazon.ca.x509 import OcspError, decode_ocsp_path, ocsp_error
 from blazon.errors import Malformed, NotFound
@@ -17,28 +20,47 @@ _CERTIFICATE = "application/pkix-cert"
 _FRESH = (("cache-control", "no-cache"),)
 """A revocation counts at once: whoever keeps an answer asks again."""
 
+_SIGNATURE = 64
+"""Octets at the end of a CRL that are of its signature, whatever its key: no two lists have the same."""
+
 
 class ValidationApi:
     """Handlers of what is fetched without signing in."""
 
-    def __init__(self, ocsp: Ocsp, crls: Crls, issuers: Issuers, store: Store) -> None:
+    def __init__(self, ocsp: Ocsp, crls: Crls, issuers: Issuers, store: Store, max_age: int) -> None:
         self._ocsp = ocsp
+        self._max_age = max_age
         self._crls = crls
         self._issuers = issuers
         self._store = store
 
     async def post_ocsp(self, _: tuple[str, ...], body: bytes) -> BinaryReply:
-        return BinaryReply(await self._ocsp.answer(body), _OCSP, _FRESH)
+        return BinaryReply((await self._ocsp.answer(body)).response, _OCSP, _FRESH)
 
     async def get_ocsp(self, values: tuple[str, ...], _: bytes) -> BinaryReply:
         try:
             request = decode_ocsp_path(values[0])
         except Malformed:
             return BinaryReply(ocsp_error(OcspError.MALFORMED_REQUEST), _OCSP, _FRESH)
-        return BinaryReply(await self._ocsp.answer(request), _OCSP, _FRESH)
+        answer = await self._ocsp.answer(request)
+        return BinaryReply(answer.response, _OCSP, self._headers(answer))
+
+    def _headers(self, answer: Answer) -> tuple[tuple[str, str], ...]:
+        """What caches may do with an answer (RFC 5019 §6.2). One that is not for everybody is for nobody else."""
+        if not answer.may_be_kept:
+            return _FRESH
+        # We hand it out until half of its time is over, and a cache as long again ends before it does.
+        age = min(self._max_age, answer.next_update - answer.until)
+        return (
+            ("cache-control", f"max-age={age}, public, no-transform, must-revalidate"),
+            ("last-modified", _http_date(answer.this_update)),
+            ("expires", _http_date(answer.next_update)),
+            ("etag", _etag(answer.response)),
+        )
 
     async def get_crl(self, values: tuple[str, ...], _: bytes) -> BinaryReply:
-        return BinaryReply(await self._crls.get(values[0].removesuffix(".crl")), _CRL, _FRESH)
+        crl = await self._crls.get(values[0].removesuffix(".crl"))
+        return BinaryReply(crl, _CRL, (*_FRESH, ("etag", _etag(crl[-_SIGNATURE:]))))
 
     async def get_ca(self, values: tuple[str, ...], _: bytes) -> BinaryReply:
         authority = await self._store.authority(await self._issuers.named(values[0].removesuffix(".cer")))
@@ -54,3 +76,12 @@ class ValidationApi:
             BinaryRoute(method="GET", path="/api/va/crl/{id}", handler=self.get_crl),
             BinaryRoute(method="GET", path="/api/va/ca/{id}", handler=self.get_ca),
         )
+
+
+def _etag(content: bytes) -> str:
+    return f'"{hashlib.sha256(content).hexdigest()[:32]}"'
+
+
+@lru_cache(maxsize=1024)  # answers that are asked for at once were signed in few seconds
+def _http_date(seconds: int) -> str:
+    return formatdate(seconds, usegmt=True)

@@ -82,6 +82,9 @@ class Authorities:
 
         Steps: check → intent → key → draft, checked → signature → record and answer.
         """
+        return await self._intents.to_the_end(self._create(caller, draft))
+
+    async def _create(self, caller: Caller, draft: AuthorityDraft) -> Authority:
         identifier = rules.check_id(draft.id) if draft.id else self._log.new_id()
         rules.check_subject(draft.subject)
         name_of(draft.subject)
@@ -222,6 +225,9 @@ class Authorities:
 
     async def delete(self, caller: Caller, name: str) -> None:
         """Deletes a CA that is over, with its key. Its certificates stay."""
+        await self._intents.to_the_end(self._delete(caller, name))
+
+    async def _delete(self, caller: Caller, name: str) -> None:
         async with self._intents.open(caller) as intents:
 
             async def decide() -> Decision:

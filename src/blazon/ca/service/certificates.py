@@ -102,6 +102,11 @@ class Certificates:
         3. the engine signs;
         4. the certificate is recorded, if the CA is still what it was, and answered.
         """
+        signing = self._sign(caller, ca, draft, owner)
+        # With a quick key there is nothing to wait for, and nothing is left behind.
+        return await (signing if self._keyring.is_quick(ca) else self._intents.to_the_end(signing))
+
+    async def _sign(self, caller: Caller, ca: str, draft: SignDraft, owner: Owner) -> Certificate:
         metadata = rules.metadata_of(draft.metadata)
         async with self._intents.open(caller) as intents:
 
@@ -227,7 +232,8 @@ class Certificates:
             # They go into the bookmark, so that a page that is asked for by one needs nothing else.
             conditions = (*window, *listing.conditions)
             listing = msgspec.structs.replace(listing, sort=listing.sort or "valid_to", conditions=conditions)
-        return await self._page(listing, {"due > ?": 0})
+        # Nothing that lives ended before the clock changes the first of them: the dead need not be walked through.
+        return await self._page(listing, {"due > ?": 0, "valid_to >= ?": await self._store.first_due() - 1})
 
     async def _page(
         self, listing: Listing, conditions: dict[str, str | int | float | bytes | None]

@@ -23,6 +23,7 @@ from blazon.caller import ANONYMOUS
 from blazon.clock import NANOSECONDS
 from blazon.errors import NotFound
 from blazon.log import Decision, Log, Record
+from blazon.storage import Row
 
 __all__ = ["Crls"]
 
@@ -64,16 +65,20 @@ class Crls:
         identifier = await self._issuers.named(name)
         kept = self._lists.setdefault(identifier, _List())
         loop = asyncio.get_running_loop()
-        over = not kept.der or kept.until <= self._log.clock.now() // NANOSECONDS
-        if not over and kept.dirty_since is None:
-            return kept.der
-        late = kept.dirty_since is not None and loop.time() - kept.dirty_since > _STALE
-        if kept.building is None and (over or late or loop.time() - kept.built_at > _PAUSE):
-            kept.building = asyncio.create_task(self._build(identifier, kept))
-            kept.building.add_done_callback(_look_at_error)
-        if kept.building is not None and (over or late):
+        asked_at = loop.time()
+        while True:
+            over = not kept.der or kept.until <= self._log.clock.now() // NANOSECONDS
+            if not over and kept.dirty_since is None:
+                return kept.der
+            # Measured from when it was asked: while lists take long and revocations go on, no list is ever up to date.
+            late = kept.dirty_since is not None and asked_at - kept.dirty_since > _STALE
+            if kept.building is None and (over or late or asked_at - kept.built_at > _PAUSE):
+                kept.building = asyncio.create_task(self._build(identifier, kept))
+                kept.building.add_done_callback(_look_at_error)
+            if kept.building is None or not (over or late):
+                return kept.der
+            # The list that is being built may have been begun before the revocation: then one more is waited for.
             await asyncio.shield(kept.building)
-        return kept.der
 
     async def _build(self, identifier: str, kept: _List) -> None:
         dirty_since, kept.dirty_since = kept.dirty_since, None
@@ -83,11 +88,8 @@ class Crls:
                 raise NotFound("the CA is EXTERNAL: its own CRL distribution point has its CRL")
             now = self._log.clock.now() // NANOSECONDS
             # What has expired stays on one more regular list (RFC 5280 §3.3).
-            entries = [
-                entry
-                async for page in self._store.revoked(identifier, now - self._lifetime)
-                for entry in await asyncio.to_thread(_encoded, page)
-            ]
+            pages = self._store.revoked(identifier, now - self._lifetime)
+            entries = [await asyncio.to_thread(_encoded, page) async for page in pages]
             kept.der = await self._signed(loaded, entries, now)
             kept.until = now + self._lifetime // 2
         except BaseException:
@@ -147,11 +149,12 @@ class _Head(msgspec.Struct):
 _head = msgspec.json.Decoder(_Head).decode
 
 
-def _encoded(page: Sequence[tuple[str, int, str]]) -> list[bytes]:
-    return [
+def _encoded(page: Sequence[Row]) -> bytes:
+    """The entries of a page, as one: a hundred thousand objects would have the garbage collector stop everything."""
+    return b"".join(
         crl_entry(parse_serial(serial), revoked_at // NANOSECONDS, Reason(reason))
         for serial, revoked_at, reason in page
-    ]
+    )
 
 
 def _look_at_error(task: "asyncio.Task[None]") -> None:

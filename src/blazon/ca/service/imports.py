@@ -60,6 +60,9 @@ class Imports:
 
     async def import_(self, caller: Caller, draft: ImportDraft) -> Authority:
         """Takes a CA made elsewhere: IMPORTED with its key, EXTERNAL without."""
+        return await self._intents.to_the_end(self._import(caller, draft))
+
+    async def _import(self, caller: Caller, draft: ImportDraft) -> Authority:
         identifier = rules.check_id(draft.id) if draft.id else self._log.new_id()
         issuer = check_ca_certificate(draft.certificate, now=self._founding.seconds, chain=draft.chain)
         if draft.private_key is not None:

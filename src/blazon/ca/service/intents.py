@@ -4,16 +4,19 @@
 2. The engine works.
 3. What came of it is recorded in one operation with the end of the intent, which rests on the intent still being open.
 
-An engine that fails ends its intent at once; a process that is killed leaves it open, and the next start cancels it:
-the key is destroyed if no CA came of it, so nothing is half-issued. A certificate that was signed and not recorded was
-never shown to anybody. Keys that lie in this process, in the software engine, leave nothing behind and sign without an
-intent.
+An engine that fails ends its intent at once. Where who asked is gone before the engine is done, because it is slow and
+the time of the request is over, the work goes on to its end all the same. A process that is killed leaves its intent
+open, and the next start cancels it: the key is destroyed if no CA came of it, so nothing is half-issued. A certificate
+that was signed and not recorded was never shown to anybody. Keys that lie in this process, in the software engine,
+leave nothing behind and sign without an intent.
 """
 
 import asyncio
+from collections.abc import Coroutine, Sequence
 from types import TracebackType
-from typing import Final, Self
+from typing import Any, Final, Self, TypeVar
 
+import msgspec
 import structlog
 
 from blazon.ca import events
@@ -24,7 +27,7 @@ from blazon.caller import ANONYMOUS, Caller
 from blazon.clock import NANOSECONDS
 from blazon.engines import Engines
 from blazon.errors import BlazonError, NotFound, Unavailable
-from blazon.log import Decision, Event, Log
+from blazon.log import Decision, Event, Log, Record
 
 __all__ = ["Intents", "Open", "ended"]
 
@@ -32,6 +35,8 @@ _ABANDONED: Final = 600 * NANOSECONDS
 """How old an intent of another process is before it is taken for abandoned."""
 
 _SWEEP_EVERY: Final = 60.0
+
+T = TypeVar("T")
 
 _log = structlog.get_logger("blazon.ca")
 
@@ -79,9 +84,10 @@ class Open:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         for intent in self._open:
-            self._intents.forget(intent)
-            if isinstance(error, BlazonError):
+            if isinstance(error, Exception):
                 await self._intents.try_to_cancel(intent)
+            else:  # this process stops, perhaps while the engine works: what comes of it the next start will see
+                self._intents.forget(intent)
 
 
 def ended(intent: Intent, *, done: bool) -> Event:
@@ -98,6 +104,22 @@ class Intents:
         self._store = store
         self._engines = engines
         self._mine: set[str] = set()
+        self._left: dict[str, Intent] = {}
+        self._going: set[asyncio.Task[Any]] = set()
+
+    async def to_the_end(self, work: Coroutine[Any, Any, T]) -> T:
+        """Does work that must not be left half-done. When who waits for it is cancelled, it goes on without them.
+
+        A thread that an engine keeps waiting cannot be stopped: to give up would leave behind what it makes later.
+        """
+        task = asyncio.create_task(work)
+        self._going.add(task)
+        task.add_done_callback(self._going.discard)
+        try:
+            return await asyncio.shield(task)
+        except asyncio.CancelledError:
+            task.add_done_callback(_tell)
+            raise
 
     def open(self, caller: Caller) -> Open:
         """A block for the intents of one request."""
@@ -105,26 +127,35 @@ class Intents:
 
     async def record(self, caller: Caller, kind: IntentKind, ca_id: str, engine_id: str, serial: str) -> Intent:
         """Records an intent, which is of this process until it is forgotten."""
-        identifier, now = self._log.new_id(), self._log.clock.now()
-        self._mine.add(identifier)
-        begun = IntentBegun(id=identifier, kind=kind, ca_id=ca_id, engine_id=engine_id, serial=serial, created_at=now)
-        event = events.INTENT_BEGIN.event(INTENT.of(identifier), begun)
-
-        async def decide() -> Decision:
-            return Decision((event,))
-
         # Not under the request's Idempotency-Key: that belongs to what comes of it.
         as_caller = Caller(id=caller.id, traceparent=caller.traceparent)
-        (record,) = await self._log.commit(as_caller, decide)
-        return Intent(
-            id=identifier,
-            kind=kind,
-            ca_id=ca_id,
-            engine_id=engine_id,
-            serial=serial,
-            created_at=now,
-            revision=record.sequence,
-        )
+        intent = await self._record(as_caller, self._new(kind, ca_id, engine_id, serial), None)
+        assert intent is not None
+        return intent
+
+    def _new(self, kind: IntentKind, ca_id: str, engine_id: str, serial: str) -> IntentBegun:
+        identifier, now = self._log.new_id(), self._log.clock.now()
+        return IntentBegun(id=identifier, kind=kind, ca_id=ca_id, engine_id=engine_id, serial=serial, created_at=now)
+
+    async def _record(self, caller: Caller, begun: IntentBegun, instead: Intent | None) -> Intent | None:
+        """Records an intent, and in the same operation the end of another one; None when that was not open any more."""
+        event = events.INTENT_BEGIN.event(INTENT.of(begun.id), begun)
+
+        async def decide() -> Decision:
+            if instead is None:
+                return Decision((event,))
+            if not await self._store.intent_is_open(instead.id):
+                return Decision(())
+            return Decision((event, ended(instead, done=False)), {INTENT.of(instead.id): instead.revision})
+
+        self._mine.add(begun.id)
+        records: Sequence[Record] = ()
+        try:
+            records = await self._log.commit(caller, decide)
+        finally:
+            if not records:
+                self._mine.discard(begun.id)
+        return Intent(**msgspec.structs.asdict(begun), revision=records[0].sequence) if records else None
 
     def forget(self, intent: Intent) -> None:
         """This process no longer works on it."""
@@ -135,10 +166,14 @@ class Intents:
         try:
             await self.cancel(intent)
         except Unavailable as error:
+            self._left[intent.id] = intent
             _log.warning("an intent stays open", intent=intent.id, kind=intent.kind, reason=error.reason)
 
     async def cancel(self, intent: Intent) -> None:
         """Destroys a key no CA came of, and ends the intent. Raises EngineUnavailable, StorageUnavailable."""
+        if not await self._store.intent_is_open(intent.id):
+            self._settled(intent)  # another process took it for abandoned, and cleaned up
+            return
         destroyed = intent.kind is not IntentKind.SIGN and not await self._in_use(intent.ca_id)
         if destroyed:
             await asyncio.to_thread(self._destroy, intent)
@@ -153,6 +188,11 @@ class Intents:
             await self._log.commit(ANONYMOUS, decide)
         finally:
             self.forget(intent)
+        self._settled(intent)
+
+    def _settled(self, intent: Intent) -> None:
+        self.forget(intent)
+        self._left.pop(intent.id, None)
 
     async def _in_use(self, ca_id: str) -> bool:
         return await self._store.authority(ca_id) is not None or await self._store.request(ca_id) is not None
@@ -168,12 +208,30 @@ class Intents:
             engine.delete(key)
 
     async def sweep(self, *, everything: bool = False) -> None:
-        """Cancels what was left open: all that is not of this process, or what is so old that nobody works on it."""
+        """Cancels what was left open: all that is not of this process, or what is so old that nobody works on it.
+
+        And what this process could not cancel when it had to.
+        """
+        for intent in tuple(self._left.values()):
+            await self.try_to_cancel(intent)
         before = self._log.clock.now() - (0 if everything else _ABANDONED)
         for intent in await self._store.intents(before + 1):
-            if intent.id not in self._mine:
-                _log.warning("cancelling what was left half-done", intent=intent.id, kind=intent.kind, ca=intent.ca_id)
+            if intent.id in self._mine:
+                continue
+            _log.warning("cancelling what was left half-done", intent=intent.id, kind=intent.kind, ca=intent.ca_id)
+            if everything or intent.kind is IntentKind.SIGN:
                 await self.try_to_cancel(intent)
+            elif (taken := await self._take_over(intent)) is not None:
+                await self.try_to_cancel(taken)
+
+    async def _take_over(self, intent: Intent) -> Intent | None:
+        """Ends an intent of another process and begins one of ours, to destroy its key, in one operation.
+
+        The other one may not be dead but slow: from then on what it made cannot be recorded, and its key can safely be
+        destroyed. None when it came to its end meanwhile, or another process was faster.
+        """
+        begun = self._new(IntentKind.DELETE, intent.ca_id, intent.engine_id, "")
+        return await self._record(ANONYMOUS, begun, intent)
 
     async def keep_sweeping(self) -> None:
         """Sweeps now and then. Runs for ever."""
@@ -183,3 +241,16 @@ class Intents:
                 await self.sweep()
             except Unavailable as error:
                 _log.warning("intents are not looked through", reason=error.reason)
+
+
+def _tell(task: "asyncio.Task[Any]") -> None:
+    """What came of work nobody waits for any more."""
+    if task.cancelled():
+        return
+    error = task.exception()
+    if error is None:
+        _log.info("a request was finished after its time was over")
+    elif isinstance(error, BlazonError):
+        _log.warning("a request failed after its time was over", reason=error.reason)
+    else:
+        _log.error("a request failed after its time was over", exc_info=error)

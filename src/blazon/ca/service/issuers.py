@@ -1,5 +1,6 @@
 """Every CA by the names others call it: what OCSP requests and CRL paths say."""
 
+import asyncio
 from collections.abc import Sequence
 
 from cryptography import x509
@@ -19,7 +20,10 @@ class Issuers:
         self._store = store
         self._by_hashes: dict[tuple[str, bytes, bytes], str] = {}
         self._by_key: dict[str, str] = {}
-        self._stale = True
+        # How often CAs came or went, and how often they had when we read them last.
+        self._changed = 1
+        self._read = 0
+        self._reading = asyncio.Lock()
 
     async def of_request(self, issuer: tuple[str, bytes, bytes]) -> str | None:
         """The CA an OCSP request names by hashes; None when it is none of ours."""
@@ -35,22 +39,23 @@ class Issuers:
         return name
 
     async def _refresh(self) -> None:
-        if not self._stale:
+        wanted = self._changed
+        if self._read >= wanted:
             return
-        self._stale = False
-        by_hashes: dict[tuple[str, bytes, bytes], str] = {}
-        by_key: dict[str, str] = {}
-        try:
+        # Who comes while another one reads waits for it: what is known so far may lack the very CA it asks for.
+        async with self._reading:
+            if self._read >= wanted:
+                return
+            changed = self._changed
+            by_hashes: dict[tuple[str, bytes, bytes], str] = {}
+            by_key: dict[str, str] = {}
             for authority in await self._store.all_authorities():
                 issuer = Issuer.of(x509.load_der_x509_certificate(authority.certificate))
                 by_hashes |= dict.fromkeys(issuer.cert_id_keys(), authority.id)
                 by_key[issuer.key_id.hex()] = authority.id
-        except BaseException:
-            self._stale = True
-            raise
-        self._by_hashes, self._by_key = by_hashes, by_key
+            self._by_hashes, self._by_key, self._read = by_hashes, by_key, changed
 
     def hear(self, records: Sequence[Record]) -> None:
         """A listener of the log: CAs that come or go are looked up anew."""
         if any(record.service == "ca" and record.type in ("ca.create", "ca.import", "ca.delete") for record in records):
-            self._stale = True
+            self._changed += 1

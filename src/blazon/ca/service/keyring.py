@@ -79,6 +79,11 @@ class Keyring:
                 self._known.popitem(last=False)
         return loaded
 
+    def is_quick(self, identifier: str) -> bool:
+        """Whether a CA is known to sign quickly and in this process."""
+        known = self._known.get(identifier)
+        return known is not None and known.quick
+
     async def load(self, authority: Authority) -> Loaded:
         """A CA with its key opened and the profile it issues by."""
         issuer = Issuer.of(

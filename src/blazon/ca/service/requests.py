@@ -60,6 +60,9 @@ class Requests:
 
     async def create(self, caller: Caller, draft: RequestDraft) -> PendingRequest:
         """Makes a key in an engine and a request signed with it."""
+        return await self._intents.to_the_end(self._create(caller, draft))
+
+    async def _create(self, caller: Caller, draft: RequestDraft) -> PendingRequest:
         identifier = rules.check_id(draft.id) if draft.id else self._log.new_id()
         rules.check_subject(draft.subject)
         name_of(draft.subject)
@@ -135,6 +138,9 @@ class Requests:
 
     async def delete(self, caller: Caller, identifier: str) -> None:
         """Gives a request up, and destroys its key."""
+        await self._intents.to_the_end(self._delete(caller, identifier))
+
+    async def _delete(self, caller: Caller, identifier: str) -> None:
         async with self._intents.open(caller) as intents:
 
             async def decide() -> Decision:

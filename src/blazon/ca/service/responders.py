@@ -49,12 +49,15 @@ class Responders:
     async def of(self, loaded: Loaded) -> Signer:
         """The responder of a CA. Raises EngineUnavailable, StorageUnavailable when one must be made and cannot be."""
         now = self._log.clock.now() // NANOSECONDS
-        authority = loaded.authority
         found = self._find(loaded, now)
         if found is not None:
             return found
         if loaded.quick:
             return self._keep(loaded, Signer(Responder.of(loaded.issuer, loaded.signer), quick=True, until=2**62))
+        return await self._intents.to_the_end(self._made(loaded, now))
+
+    async def _made(self, loaded: Loaded, now: int) -> Signer:
+        authority = loaded.authority
         async with self._locks.setdefault(authority.id, asyncio.Lock()):
             found = self._find(loaded, now)
             if found is not None:

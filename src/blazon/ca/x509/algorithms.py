@@ -6,7 +6,8 @@ from typing import Final
 from cryptography import x509
 from cryptography.hazmat import asn1
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
-from cryptography.hazmat.primitives.hashes import SHA256, SHA384, SHA512
+from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
+from cryptography.hazmat.primitives.hashes import SHA256, SHA384, SHA512, HashAlgorithm
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from blazon.ca.x509.der import NULL, object_identifier, sequence
@@ -17,6 +18,9 @@ __all__ = ["algorithm_identifier", "hash_of", "key_bits", "key_id_of", "sign_byt
 
 _CURVE_HASHES: Final[dict[int, SHA256 | SHA384 | SHA512]] = {256: SHA256(), 384: SHA384(), 521: SHA512()}
 _RSA_HASH: Final = SHA256()
+_LONG: Final = 64 * 1024
+"""Octets: a list of a thousand revoked certificates, no certificate and no answer."""
+
 # RFC 4055 §5 (with NULL), RFC 5758 §3.2, RFC 8410 §3, RFC 9881 §2 (all without parameters).
 _IDENTIFIERS: Final = {
     (KeyType.RSA, 0): sequence(object_identifier("1.2.840.113549.1.1.11"), NULL),
@@ -46,15 +50,21 @@ def algorithm_identifier(public_key: PublicKey) -> bytes:
 
 
 def sign_bytes(private_key: PrivateKey, public_key: PublicKey, data: bytes) -> bytes:
-    """A signature over DER. Blocks as the key does. Raises EngineUnavailable."""
+    """A signature over DER. Blocks as the key does. Raises EngineUnavailable.
+
+    What is long is hashed here, by what lets other threads work meanwhile; Ed25519 and ML-DSA take it as it is.
+    """
     hashed = hash_of(public_key)
+    if hashed is None:
+        assert not isinstance(private_key, ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey)
+        return private_key.sign(data)
+    algorithm: HashAlgorithm | Prehashed = hashed
+    if len(data) > _LONG:
+        data, algorithm = hashlib.new(hashed.name, data).digest(), Prehashed(hashed)
     if isinstance(private_key, ec.EllipticCurvePrivateKey):
-        assert hashed is not None
-        return private_key.sign(data, ec.ECDSA(hashed))
-    if isinstance(private_key, rsa.RSAPrivateKey):
-        assert hashed is not None
-        return private_key.sign(data, padding.PKCS1v15(), hashed)
-    return private_key.sign(data)
+        return private_key.sign(data, ec.ECDSA(algorithm))
+    assert isinstance(private_key, rsa.RSAPrivateKey)
+    return private_key.sign(data, padding.PKCS1v15(), algorithm)
 
 
 @asn1.sequence
