@@ -37,6 +37,10 @@ class ValidationApi:
     async def post_ocsp(self, _: tuple[str, ...], body: bytes) -> BinaryReply:
         return BinaryReply((await self._ocsp.answer(body)).response, _OCSP, _FRESH)
 
+    def post_ocsp_at_once(self, _: tuple[str, ...], body: bytes) -> BinaryReply | None:
+        answer = self._ocsp.kept(body)
+        return None if answer is None else BinaryReply(answer.response, _OCSP, _FRESH)
+
     async def get_ocsp(self, values: tuple[str, ...], _: bytes) -> BinaryReply:
         try:
             request = decode_ocsp_path(values[0])
@@ -44,6 +48,13 @@ class ValidationApi:
             return BinaryReply(ocsp_error(OcspError.MALFORMED_REQUEST), _OCSP, _FRESH)
         answer = await self._ocsp.answer(request)
         return BinaryReply(answer.response, _OCSP, self._headers(answer))
+
+    def get_ocsp_at_once(self, values: tuple[str, ...], _: bytes) -> BinaryReply | None:
+        try:
+            answer = self._ocsp.kept(decode_ocsp_path(values[0]))
+        except Malformed:
+            return None
+        return None if answer is None else BinaryReply(answer.response, _OCSP, self._headers(answer))
 
     def _headers(self, answer: Answer) -> tuple[tuple[str, str], ...]:
         """What caches may do with an answer (RFC 5019 §6.2). One that is not for everybody is for nobody else."""
@@ -71,8 +82,10 @@ class ValidationApi:
     def routes(self) -> Sequence[BinaryRoute]:
         """The routes of validation."""
         return (
-            BinaryRoute(method="POST", path="/api/va/ocsp", handler=self.post_ocsp),
-            BinaryRoute(method="GET", path="/api/va/ocsp/{request*}", handler=self.get_ocsp),
+            BinaryRoute(method="POST", path="/api/va/ocsp", handler=self.post_ocsp, at_once=self.post_ocsp_at_once),
+            BinaryRoute(
+                method="GET", path="/api/va/ocsp/{request*}", handler=self.get_ocsp, at_once=self.get_ocsp_at_once
+            ),
             BinaryRoute(method="GET", path="/api/va/crl/{id}", handler=self.get_crl),
             BinaryRoute(method="GET", path="/api/va/ca/{id}", handler=self.get_ca),
         )

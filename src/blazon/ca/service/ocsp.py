@@ -8,7 +8,7 @@ answers by a certificate of the CA that says so (§4.2.2.2), so that a slow or a
 
 import asyncio
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, NamedTuple
 
 import structlog
 
@@ -60,6 +60,13 @@ class _Production:
         self.changed = False
 
 
+class _Signed(NamedTuple):
+    """A signed answer, and whether the certificate it tells of first is known."""
+
+    response: bytes
+    known: bool
+
+
 class Ocsp:
     """Answers requests, all with an OCSP response: an error is one too."""
 
@@ -77,9 +84,12 @@ class Ocsp:
 
     async def answer(self, der: bytes) -> Answer:
         """The answer to a request in DER."""
-        now = self._clock.now() // NANOSECONDS
-        kept = self._answers.get(der, now)
-        return kept if kept is not None else await self._produce(der, now)
+        kept = self.kept(der)
+        return kept if kept is not None else await self._produce(der, self._clock.now() // NANOSECONDS)
+
+    def kept(self, der: bytes) -> Answer | None:
+        """The answer that is kept for a request."""
+        return self._answers.get(der, self._clock.now() // NANOSECONDS)
 
     async def keep_signed(self) -> None:
         """Signs anew what is asked for and nears its end. Runs for ever."""
@@ -115,13 +125,12 @@ class Ocsp:
         production = _Production()
         self._productions.setdefault(serial, set()).add(production)
         try:
-            response = await self._signed(request, now)
-            if response is None:
+            signed = await self._signed(request, now)
+            if signed is None:
                 return Answer(ocsp_error(OcspError.UNAUTHORIZED))
             # Only what is ours is kept, and not what changed while it was signed.
             single = len(request.cert_ids) == 1 and request.nonce is None
-            known = single and await self._is_known(first, serial)
-            answer = Answer(response, serial, now, self._lifetime if known else 0)
+            answer = Answer(signed.response, serial, now, self._lifetime if single and signed.known else 0)
             if answer.may_be_kept and not production.changed:
                 self._answers.keep(der, answer)
         except Unavailable:
@@ -139,11 +148,7 @@ class Ocsp:
         if not productions:
             del self._productions[serial]
 
-    async def _is_known(self, cert_id: CertId, serial: str) -> bool:
-        ca_id = await self._issuers.of_request(cert_id.issuer)
-        return ca_id is not None and await self._store.ocsp_facts(ca_id, serial) is not None
-
-    async def _signed(self, request: OcspRequest, now: int) -> bytes | None:
+    async def _signed(self, request: OcspRequest, now: int) -> "_Signed | None":
         """The signed answer; None when the first certificate is of a CA we do not answer for (RFC 6960 §2.3)."""
         ca_id = await self._issuers.of_request(request.cert_ids[0].issuer)
         if ca_id is None:
@@ -155,17 +160,26 @@ class Ocsp:
         if loaded.private_key is None:
             return None
         responder = await self._responders.of(loaded)
-        statuses = [await self._status(loaded, cert_id, now) for cert_id in request.cert_ids]
+        facts = [await self._facts(loaded, cert_id) for cert_id in request.cert_ids]
+        statuses = [
+            self._status(loaded, cert_id, known, now) for cert_id, known in zip(request.cert_ids, facts, strict=True)
+        ]
         if responder.quick:
-            return sign_ocsp(responder.responder, statuses, produced_at=now, nonce=request.nonce)
-        return await asyncio.to_thread(sign_ocsp, responder.responder, statuses, produced_at=now, nonce=request.nonce)
+            response = sign_ocsp(responder.responder, statuses, produced_at=now, nonce=request.nonce)
+        else:
+            response = await asyncio.to_thread(
+                sign_ocsp, responder.responder, statuses, produced_at=now, nonce=request.nonce
+            )
+        return _Signed(response, facts[0] is not None)
 
-    async def _status(self, loaded: Loaded, cert_id: CertId, now: int) -> CertStatus:
+    async def _facts(self, loaded: Loaded, cert_id: CertId) -> OcspFacts | None:
+        """What is known of a certificate. One answer has one signer: of other CAs it says nothing."""
+        if cert_id.serial < 0 or await self._issuers.of_request(cert_id.issuer) != loaded.authority.id:
+            return None
+        return await self._store.ocsp_facts(loaded.authority.id, format_serial(cert_id.serial))
+
+    def _status(self, loaded: Loaded, cert_id: CertId, facts: OcspFacts | None, now: int) -> CertStatus:
         authority = loaded.authority
-        facts: OcspFacts | None = None
-        # One answer has one signer: of other CAs it says nothing.
-        if await self._issuers.of_request(cert_id.issuer) == authority.id and cert_id.serial >= 0:
-            facts = await self._store.ocsp_facts(authority.id, format_serial(cert_id.serial))
         until = now + self._lifetime
         if facts is None or facts.status is Status.EXPIRED:
             return CertStatus(cert_id, CertState.UNKNOWN, now, until)
