@@ -18,7 +18,8 @@ import msgspec
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from blazon.errors import Malformed
-from blazon.web.dispatch import BODILESS, Dispatcher, Question, Written
+from blazon.web.answers import BODILESS, Written
+from blazon.web.dispatch import Dispatcher, Question
 from blazon.web.failures import Failure
 
 __all__ = ["ServerSettings", "connections"]

@@ -6,45 +6,28 @@ becomes an answer in `failures`; what is no BlazonError is a bug, is logged with
 
 import time
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping, Sequence
-from http import HTTPStatus
-from typing import Any, Final, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import msgspec
 import structlog
 
 from blazon.caller import Caller
 from blazon.errors import BlazonError, Malformed, MethodNotAllowed, NotFound, OutcomeUnknown, Unavailable
-from blazon.web import failures, json, reading
+from blazon.web import answers, json, reading
+from blazon.web.answers import Send, Written
 from blazon.web.deadlines import Deadlines
 from blazon.web.metrics import HttpMetrics
 from blazon.web.paths import Node, Paths
-from blazon.web.route import AnyRoute, Auth, BinaryReply, BinaryRoute, Call, Reply
+from blazon.web.route import AnyRoute, Auth, BinaryRoute, Call
 
-__all__ = [
-    "BODILESS",
-    "Authenticator",
-    "Dispatcher",
-    "Limits",
-    "Question",
-    "Receive",
-    "Resource",
-    "Scope",
-    "Send",
-    "Written",
-]
+__all__ = ["Authenticator", "Dispatcher", "Limits", "Question", "Receive", "Resource", "Scope"]
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
-Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 Fields = Sequence[tuple[bytes, bytes]]
 Resource = Callable[[Scope, Receive, Send], Awaitable[None]]
 """An ASGI application for one path that is not JSON: pages, metrics, streams."""
 
-BODILESS: Final = (int(HTTPStatus.NO_CONTENT), int(HTTPStatus.NOT_MODIFIED))
-"""Statuses whose answers have neither a body nor its length (RFC 9110 §8.6)."""
-
-_JSON = (b"content-type", b"application/json")
-_encode = msgspec.json.Encoder().encode
 _log = structlog.get_logger("blazon.http")
 
 
@@ -151,10 +134,10 @@ class Dispatcher:
                     written = await self._answer_binary(bound, values, headers, receive)
                 else:
                     call = await self._read(bound, values, scope, headers, receive, traceparent)
-                    written = _written(await bound.route.handler(call))
+                    written = answers.of_reply(await bound.route.handler(call))
         except Exception as error:  # noqa: BLE001 - each is an answer to the caller
             written = self._failed(error, method, path, headers, traceparent)
-        await _send(send, written)
+        await answers.send(send, written)
         self._count(bound, method, path, written.status, started, traceparent)
 
     def question(self, method: str, path: str) -> "Question | None":
@@ -183,7 +166,7 @@ class Dispatcher:
                 octets = bound.at_once(tuple(values), body)
                 if octets is None:
                     return None
-                written = _written_binary(bound, octets, headers)
+                written = answers.of_octets(octets, headers, bound.route.method)
             else:
                 if bound.route.takes_body or bound.route.needs_json:
                     reading.check_json(headers)
@@ -191,7 +174,7 @@ class Dispatcher:
                 reply = bound.at_once(call)
                 if reply is None:
                     return None
-                written = _written(reply)
+                written = answers.of_reply(reply)
         except Exception as error:  # noqa: BLE001 - each is an answer to the caller
             written = self._failed(error, bound.route.method, path, headers, traceparent)
         self._count(bound, bound.route.method, path, written.status, started, traceparent)
@@ -209,10 +192,7 @@ class Dispatcher:
         elif not isinstance(error, BlazonError):
             _log.error("a request failed", method=method, path=path, traceparent=traceparent, exc_info=error)
             error = BlazonError(f"this is a bug of Blazon; the log has it under {traceparent.split('-')[1]}")
-        problem = reading.wants_problem(headers)
-        more = [(name.encode(), value.encode()) for name, value in failures.headers_of(error)]
-        more.append((b"content-type", failures.PROBLEM.encode()) if problem else _JSON)
-        return Written(failures.status_of(error), failures.body_of(error, problem=problem, path=path), more)
+        return answers.of_error(error, headers, path)
 
     def _count(
         self, bound: "_Bound | _BoundBinary | None", method: str, path: str, status: int, started: float, trace: str
@@ -228,7 +208,7 @@ class Dispatcher:
         body = b""
         if bound.route.method == "POST":
             body = await reading.body_of(headers, receive, self._limits.body_bytes, self._bodies)
-        return _written_binary(bound, await bound.route.handler(tuple(values), body), headers)
+        return answers.of_octets(await bound.route.handler(tuple(values), body), headers, bound.route.method)
 
     async def _read(
         self,
@@ -305,14 +285,6 @@ def _of_method(node: "Node[_Bound | _BoundBinary, Resource]", method: str) -> _B
     return bound
 
 
-class Written(NamedTuple):
-    """An answer as octets. `headers` may be added to."""
-
-    status: int
-    body: bytes
-    headers: list[tuple[bytes, bytes]]
-
-
 class Question(NamedTuple):
     """A request that may be answered at once: its route, and the values of its path's parameters."""
 
@@ -323,27 +295,3 @@ class Question(NamedTuple):
 def _check_host(headers: reading.Headers) -> None:
     if headers.one(b"host") is None:
         raise Malformed("the header Host is missing (RFC 9112 §3.2)")
-
-
-def _written(reply: Reply) -> Written:
-    headers = [(name.encode(), value.encode()) for name, value in reply.headers]
-    if reply.body is None:
-        return Written(reply.status, b"", headers)
-    headers.append(_JSON)
-    return Written(reply.status, _encode(reply.body), headers)
-
-
-def _written_binary(bound: _BoundBinary, reply: BinaryReply, asked: reading.Headers) -> Written:
-    headers = [(name.encode(), value.encode()) for name, value in reply.headers]
-    if bound.route.method == "GET" and reading.has_already(asked, dict(reply.headers).get("etag")):
-        return Written(int(HTTPStatus.NOT_MODIFIED), b"", headers)
-    headers.append((b"content-type", reply.content_type.encode()))
-    return Written(reply.status, reply.body, headers)
-
-
-async def _send(send: Send, written: Written) -> None:
-    status, body, headers = written
-    if status not in BODILESS:
-        headers.append((b"content-length", str(len(body)).encode()))
-    await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": body})
