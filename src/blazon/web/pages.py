@@ -11,7 +11,8 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
 from blazon import __version__
 from blazon.errors import Unavailable
-from blazon.web.dispatch import Dispatcher, Receive, Resource, Scope, Send
+from blazon.web.answers import Send
+from blazon.web.dispatch import Dispatcher, Receive, Resource, Scope
 from blazon.web.openapi import document
 from blazon.web.route import AnyRoute
 
