@@ -92,8 +92,8 @@ class Follower:
         loop = asyncio.get_running_loop()
         position, saved_at = saved, loop.time()
         while lease.held:
-            through = min((await self._log.reader.head()).sequence, position + _STEP)
-            for record in await self._log.reader.of_types(position, through, self._types, _STEP):
+            through, records = await self._log.of_types(position, self._types, _STEP)
+            for record in records:
                 events = tuple(await self._handle(record))
                 move = move_cursor(self._log, self._name, saved, record.sequence, events, record.traceparent)
                 await self._log.writer.commit(move)

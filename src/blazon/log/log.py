@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import os
 import random
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 
 from prometheus_client import CollectorRegistry
 
@@ -117,6 +117,20 @@ class Log:
         """At most `limit` records after a position, in order: from memory when they were recorded just now."""
         found = self._tail.after(position, limit)
         return found if found is not None else await self.reader.after(position, limit)
+
+    async def of_types(
+        self, position: int, types: Collection[tuple[str, str]], limit: int
+    ) -> tuple[int, Sequence[Record]]:
+        """Those of the next `limit` records after a position that have one of the services and types.
+
+        With the position up to which that was looked: it is the one given when there is nothing after it.
+        """
+        found = self._tail.after(position, limit)
+        if found is not None:
+            through = found[-1].sequence if found else position
+            return through, [record for record in found if (record.service, record.type) in types]
+        through = min((await self.reader.head()).sequence, position + limit)
+        return through, await self.reader.of_types(position, through, types, limit)
 
     def _beat(self, records: Sequence[Record]) -> None:
         if records:
