@@ -125,6 +125,7 @@ class IntentBegun(msgspec.Struct, frozen=True, kw_only=True):
     engine_id: str
     serial: str
     created_at: int
+    key_name: str = ""
 
 
 class IntentEnded(msgspec.Struct, frozen=True, kw_only=True):

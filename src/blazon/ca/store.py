@@ -31,7 +31,7 @@ _ISSUED: Final = (
 _AUTHORITY: Final = f"{_ISSUED}, id, issuance_expiration, key, chain, level, profile_id, near, critical, revision"
 _CERTIFICATE: Final = f"{_ISSUED}, created, revision"
 _REQUEST: Final = "id, subject, key, request, metadata, issuance_expiration, created_at, revision"
-_INTENT: Final = "id, kind, ca_id, engine_id, serial, created_at, revision"
+_INTENT: Final = "id, kind, ca_id, engine_id, serial, created_at, revision, key_name"
 
 _PAGE: Final = 10_000
 """Rows of a long walk that are read at once."""
@@ -119,9 +119,10 @@ class Store:
         )
         return [_intent(row) for row in rows]
 
-    async def intent_is_open(self, identifier: str) -> bool:
-        """Whether an intent was neither done nor cancelled."""
-        return await self._database.row("SELECT 1 FROM ca_intents WHERE id = ?", (identifier,)) is not None
+    async def intent_is_open(self, intent: Intent) -> bool:
+        """Whether an intent was neither done nor cancelled; a later one may have its id."""
+        wanted = (intent.id, intent.revision)
+        return await self._database.row("SELECT 1 FROM ca_intents WHERE id = ? AND revision = ?", wanted) is not None
 
     async def crl_number(self, ca_id: str) -> CrlNumber | None:
         """The number of the last CRL of a CA."""
@@ -321,4 +322,5 @@ def _intent(row: Any) -> Intent:
         serial=row[4],
         created_at=row[5],
         revision=row[6],
+        key_name=row[7],
     )

@@ -1,7 +1,8 @@
 """The AWS KMS engine: keys in Amazon's key management service, or in one that speaks its protocol.
 
-A key is found by its alias `alias/blazon-<name>`; its handle is its ARN. KMS signs a message of at most 4096 bytes and
-longer ones, such as CRLs, by their digest; Ed25519 has no digest that X.509 knows, so it is not offered.
+A key is found by its alias `alias/blazon-<name>`, with `/` for `.`; its handle is its ARN. KMS signs a message of at
+most 4096 bytes and longer ones, such as CRLs, by their digest; Ed25519 has no digest that X.509 knows, so it is not
+offered.
 """
 
 import importlib.util
@@ -186,4 +187,5 @@ def _key_id(arn: str) -> str:
 
 
 def _alias(name: str) -> str:
-    return f"alias/blazon-{name}"
+    # An alias takes no `.`, and a name has no `/`.
+    return "alias/blazon-" + name.replace(".", "/")

@@ -96,9 +96,9 @@ class Authorities:
                 profile_id = await self._founding.profile_of(draft.profile, basis)
                 parent = await self._parent(draft.parent, basis)
                 self._check_times(draft, parent)
-                await self._founding.check_free(identifier, engine, basis)
+                await self._founding.check_free(identifier, basis)
                 intent = await intents.begin(IntentKind.CREATE, identifier, engine.id)
-                key = await asyncio.to_thread(engine.create, identifier, draft.spec)
+                key = await asyncio.to_thread(engine.create, intent.key_name, draft.spec)
                 certificate = await self._certify(draft, key, parent, intents, basis)
                 issuing, level = _below(parent, identifier, format_serial(certificate.serial_number))
                 certified = Certified(
@@ -234,7 +234,9 @@ class Authorities:
                     raise Conflict("there are CAs below this one; delete those first")
                 basis[AUTHORITY.of(authority.id)] = authority.revision
                 if authority.key is not None:
-                    intent = await intents.begin(IntentKind.DELETE, authority.id, authority.engine_id)
+                    intent = await intents.begin(
+                        IntentKind.DELETE, authority.id, authority.engine_id, key_name=authority.key.name
+                    )
                     basis[INTENT.of(intent.id)] = intent.revision
                 gone = events.CA_DELETE.event(AUTHORITY.of(authority.id), state_of(AuthorityState, authority))
                 return Decision((gone,), basis)

@@ -5,25 +5,27 @@
 3. What came of it is recorded in one operation with the end of the intent, which rests on the intent still being open.
 
 An engine that fails ends its intent at once; a process that is killed leaves it open, and the next start cancels it:
-the key is destroyed if no CA came of it, so nothing is half-issued. A certificate that was signed and not recorded was
-never shown to anybody. Keys that lie in this process, in the software engine, leave nothing behind and sign without an
-intent.
+the key is destroyed if no CA came of it, so nothing is half-issued. Of the intents to make a CA with one id only one is
+open at a time, and each has a name of its own for its key: what cancels it finds that key and no other. A certificate
+that was signed and not recorded was never shown to anybody. Keys that lie in this process, in the software engine,
+leave nothing behind and sign without an intent.
 """
 
 import asyncio
 from types import TracebackType
 from typing import Final, Self
 
+import msgspec
 import structlog
 
 from blazon.ca import events
 from blazon.ca.events import IntentBegun, IntentEnded
-from blazon.ca.models import INTENT, Intent, IntentKind
+from blazon.ca.models import AUTHORITY, EXISTS, INTENT, REQUEST, Intent, IntentKind
 from blazon.ca.store import Store
 from blazon.caller import ANONYMOUS, Caller
 from blazon.clock import NANOSECONDS
 from blazon.engines import Engines
-from blazon.errors import BlazonError, NotFound, Unavailable
+from blazon.errors import BlazonError, Conflict, NotFound, Unavailable
 from blazon.log import Decision, Event, Log
 
 __all__ = ["Intents", "Open", "ended"]
@@ -32,6 +34,7 @@ _ABANDONED: Final = 600 * NANOSECONDS
 """How old an intent of another process is before it is taken for abandoned."""
 
 _SWEEP_EVERY: Final = 60.0
+_MAKES: Final = (IntentKind.CREATE, IntentKind.IMPORT, IntentKind.REQUEST)
 
 _log = structlog.get_logger("blazon.ca")
 
@@ -44,9 +47,14 @@ class Open:
         self._caller = caller
         self._open: list[Intent] = []
 
-    async def begin(self, kind: IntentKind, ca_id: str, engine_id: str, serial: str = "") -> Intent:
-        """Records an intent."""
-        intent = await self._intents.record(self._caller, kind, ca_id, engine_id, serial)
+    async def begin(
+        self, kind: IntentKind, ca_id: str, engine_id: str, serial: str = "", *, key_name: str = ""
+    ) -> Intent:
+        """Records an intent. `key_name` is that of the key to destroy; one to make gets a new name.
+
+        Raises Conflict when there is a CA with this id, or somebody is making one.
+        """
+        intent = await self._intents.record(self._caller, kind, ca_id, engine_id, serial, key_name)
         self._open.append(intent)
         return intent
 
@@ -84,6 +92,11 @@ class Open:
                 await self._intents.try_to_cancel(intent)
 
 
+def _key_name(intent: Intent) -> str:
+    """Before keys had names of their own, the id of the CA was theirs."""
+    return intent.key_name or intent.ca_id
+
+
 def ended(intent: Intent, *, done: bool) -> Event:
     """The event that ends an intent."""
     data = IntentEnded(id=intent.id, kind=intent.kind, ca_id=intent.ca_id, serial=intent.serial, done=done)
@@ -97,38 +110,47 @@ class Intents:
         self._log = log
         self._store = store
         self._engines = engines
-        self._mine: set[str] = set()
+        self._mine: set[int] = set()
 
     def open(self, caller: Caller) -> Open:
         """A block for the intents of one request."""
         return Open(self, caller)
 
-    async def record(self, caller: Caller, kind: IntentKind, ca_id: str, engine_id: str, serial: str) -> Intent:
+    async def record(
+        self, caller: Caller, kind: IntentKind, ca_id: str, engine_id: str, serial: str, key_name: str
+    ) -> Intent:
         """Records an intent, which is of this process until it is forgotten."""
-        identifier, now = self._log.new_id(), self._log.clock.now()
-        self._mine.add(identifier)
-        begun = IntentBegun(id=identifier, kind=kind, ca_id=ca_id, engine_id=engine_id, serial=serial, created_at=now)
-        event = events.INTENT_BEGIN.event(INTENT.of(identifier), begun)
-
-        async def decide() -> Decision:
-            return Decision((event,))
-
-        # Not under the request's Idempotency-Key: that belongs to what comes of it.
-        as_caller = Caller(id=caller.id, traceparent=caller.traceparent)
-        (record,) = await self._log.commit(as_caller, decide)
-        return Intent(
+        identifier, now, relies = self._log.new_id(), self._log.clock.now(), dict[str, int]()
+        makes = kind in _MAKES
+        if makes:
+            # By the id of the CA, so that of two who want it at once only one comes to ask the engine.
+            key_name, identifier = f"{ca_id}.{identifier}", f"{ca_id}.key"
+            relies = {INTENT.of(identifier): 0, AUTHORITY.of(ca_id): 0, REQUEST.of(ca_id): 0}
+        begun = IntentBegun(
             id=identifier,
             kind=kind,
             ca_id=ca_id,
             engine_id=engine_id,
             serial=serial,
             created_at=now,
-            revision=record.sequence,
+            key_name=key_name,
         )
+        event = events.INTENT_BEGIN.event(INTENT.of(identifier), begun)
+
+        async def decide() -> Decision:
+            if makes and await self._store.id_is_taken(ca_id):
+                raise Conflict(EXISTS)
+            return Decision((event,), relies)
+
+        # Not under the request's Idempotency-Key: that belongs to what comes of it.
+        as_caller = Caller(id=caller.id, traceparent=caller.traceparent)
+        (record,) = await self._log.commit(as_caller, decide)
+        self._mine.add(record.sequence)
+        return Intent(**msgspec.structs.asdict(begun), revision=record.sequence)
 
     def forget(self, intent: Intent) -> None:
         """This process no longer works on it."""
-        self._mine.discard(intent.id)
+        self._mine.discard(intent.revision)
 
     async def try_to_cancel(self, intent: Intent) -> None:
         """Cancels an intent; while the engine or the database is away it stays open, for the next sweep."""
@@ -139,12 +161,12 @@ class Intents:
 
     async def cancel(self, intent: Intent) -> None:
         """Destroys a key no CA came of, and ends the intent. Raises EngineUnavailable, StorageUnavailable."""
-        destroyed = intent.kind is not IntentKind.SIGN and not await self._in_use(intent.ca_id)
+        destroyed = intent.kind is not IntentKind.SIGN and not await self._in_use(intent)
         if destroyed:
             await asyncio.to_thread(self._destroy, intent)
 
         async def decide() -> Decision:
-            if not await self._store.intent_is_open(intent.id):
+            if not await self._store.intent_is_open(intent):
                 return Decision(())
             end = ended(intent, done=destroyed and intent.kind is IntentKind.DELETE)
             return Decision((end,), {INTENT.of(intent.id): intent.revision})
@@ -154,8 +176,13 @@ class Intents:
         finally:
             self.forget(intent)
 
-    async def _in_use(self, ca_id: str) -> bool:
-        return await self._store.authority(ca_id) is not None or await self._store.request(ca_id) is not None
+    async def _in_use(self, intent: Intent) -> bool:
+        """Whether a CA or a request came of it after all: its end may have been recorded and nobody told."""
+        name = _key_name(intent)
+        for found in (await self._store.authority(intent.ca_id), await self._store.request(intent.ca_id)):
+            if found is not None and found.key is not None and found.key.name == name:
+                return True
+        return False
 
     def _destroy(self, intent: Intent) -> None:
         try:
@@ -163,7 +190,7 @@ class Intents:
         except NotFound:
             _log.warning("the engine of an intent is not configured; a key may be left in it", engine=intent.engine_id)
             return
-        key = engine.find(intent.ca_id)
+        key = engine.find(_key_name(intent))
         if key is not None:
             engine.delete(key)
 
@@ -171,7 +198,7 @@ class Intents:
         """Cancels what was left open: all that is not of this process, or what is so old that nobody works on it."""
         before = self._log.clock.now() - (0 if everything else _ABANDONED)
         for intent in await self._store.intents(before + 1):
-            if intent.id not in self._mine:
+            if intent.revision not in self._mine:
                 _log.warning("cancelling what was left half-done", intent=intent.id, kind=intent.kind, ca=intent.ca_id)
                 await self.try_to_cancel(intent)
 

@@ -70,10 +70,10 @@ class Requests:
             async def decide() -> Decision:
                 await intents.drop()
                 basis = await self._rights.pki(caller)
-                await self._founding.check_free(identifier, engine, basis)
+                await self._founding.check_free(identifier, basis)
                 intent = await intents.begin(IntentKind.REQUEST, identifier, engine.id)
                 basis |= {REQUEST.of(identifier): 0, INTENT.of(intent.id): intent.revision}
-                key = await asyncio.to_thread(engine.create, identifier, draft.spec)
+                key = await asyncio.to_thread(engine.create, intent.key_name, draft.spec)
                 opened = await asyncio.to_thread(self._engines.open, key)
                 pem = await asyncio.to_thread(request_ca, opened, draft.subject, draft.options)
                 state = RequestState(
@@ -142,7 +142,9 @@ class Requests:
                 basis = await self._rights.pki(caller)
                 pending = await self._existing(identifier)
                 expect(caller, pending.revision)
-                intent = await intents.begin(IntentKind.DELETE, pending.id, pending.key.engine_id)
+                intent = await intents.begin(
+                    IntentKind.DELETE, pending.id, pending.key.engine_id, key_name=pending.key.name
+                )
                 basis |= {REQUEST.of(pending.id): pending.revision, INTENT.of(intent.id): intent.revision}
                 return Decision((events.REQUEST_DELETE.event(REQUEST.of(pending.id), _state(pending)),), basis)
 
