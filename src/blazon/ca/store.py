@@ -181,32 +181,44 @@ class Store:
         return [_authority(row) for row in rows] if table == "cas" else [_certificate(row) for row in rows]
 
     async def below_revoked(self, limit: int) -> tuple[list[Authority], list[Certificate]]:
-        """CAs and certificates that live although the CA above them was revoked for good."""
+        """CAs and certificates that live, or are held, although the CA above them was revoked for good."""
         authorities: list[Authority] = []
         certificates: list[Certificate] = []
         revoked = await self._database.rows(
             "SELECT c.id FROM cas c WHERE c.status = 'REVOKED' AND c.reason <> 'CertificateHold' AND (EXISTS (SELECT 1"
-            " FROM certificates x WHERE x.issuer_id = c.id AND x.due > 0) OR EXISTS (SELECT 1 FROM cas b WHERE"
-            " b.issuer_id = c.id AND b.id <> c.id AND b.due > 0))"
+            " FROM certificates x WHERE x.issuer_id = c.id AND x.due > 0) OR EXISTS (SELECT 1 FROM certificates h WHERE"
+            " h.issuer_id = c.id AND h.reason = 'CertificateHold') OR EXISTS (SELECT 1 FROM cas b WHERE"
+            " b.issuer_id = c.id AND b.id <> c.id AND (b.due > 0 OR b.reason = 'CertificateHold')))"
         )
         for (identifier,) in revoked:
             authorities += map(
                 _authority,
                 await self._database.rows(
-                    f"SELECT {_AUTHORITY} FROM cas WHERE issuer_id = ? AND id <> ? AND due > 0 ORDER BY id",
+                    f"SELECT {_AUTHORITY} FROM cas WHERE issuer_id = ? AND id <> ?"
+                    " AND (due > 0 OR reason = 'CertificateHold') ORDER BY id",
                     (identifier, identifier),
                 ),
             )
-            certificates += map(
-                _certificate,
-                await self._database.rows(
-                    f"SELECT {_CERTIFICATE} FROM certificates WHERE issuer_id = ? AND due > 0 ORDER BY due LIMIT ?",
-                    (identifier, limit - len(certificates)),
-                ),
-            )
+            for which in ("due > 0 ORDER BY due", "reason = 'CertificateHold'"):  # each has an index
+                certificates += map(
+                    _certificate,
+                    await self._database.rows(
+                        f"SELECT {_CERTIFICATE} FROM certificates WHERE issuer_id = ? AND {which} LIMIT ?",
+                        (identifier, limit - len(certificates)),
+                    ),
+                )
             if len(certificates) >= limit:
                 break
         return authorities, certificates
+
+    async def lives_below(self, ca_id: str) -> bool:
+        """Whether a certificate of this CA lives, or is held."""
+        row = await self._database.row(
+            "SELECT 1 WHERE EXISTS (SELECT 1 FROM certificates x WHERE x.issuer_id = ? AND x.due > 0) OR EXISTS"
+            " (SELECT 1 FROM certificates h WHERE h.issuer_id = ? AND h.reason = 'CertificateHold')",
+            (ca_id, ca_id),
+        )
+        return row is not None
 
     async def has_issued(self, ca_id: str) -> bool:
         """Whether a CA here stands below this one."""

@@ -1,7 +1,7 @@
 """Certificate authorities: made, read, changed, deleted."""
 
 import asyncio
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 from cryptography import x509
@@ -37,6 +37,10 @@ from blazon.errors import Conflict, NotFound
 from blazon.log import Basis, Decision, EventType, Log, state_of
 
 __all__ = ["Authorities", "AuthorityDraft"]
+
+
+_CASCADE: Final = 2.0
+"""Seconds the deletion of a CA waits for what stands below it to be revoked."""
 
 
 class AuthorityDraft(msgspec.Struct, frozen=True, kw_only=True):
@@ -199,15 +203,19 @@ class Authorities:
         def change(authority: Authority) -> dict[str, Any]:
             return rules.changed_status(authority, status, reason, self._log.clock.now())
 
-        return await self._change(caller, name, events.CA_UPDATE_STATUS, change)
+        return await self._change(caller, name, events.CA_UPDATE_STATUS, change, lives=status is Status.ACTIVE)
 
-    async def _change(self, caller: Caller, name: str, kind: EventType[AuthorityState], change: Any) -> Authority:
+    async def _change(
+        self, caller: Caller, name: str, kind: EventType[AuthorityState], change: Any, *, lives: bool = False
+    ) -> Authority:
         async def decide() -> Decision:
             basis = await self._rights.pki(caller)
             authority = await self._fresh(name)
             expect(caller, authority.revision)
             basis[AUTHORITY.of(authority.id)] = authority.revision
             state = state_of(AuthorityState, authority, **change(authority))
+            if lives:
+                rules.check_can_live(authority, await self._keyring.over(authority.issuer_id, basis))
             return Decision((kind.event(AUTHORITY.of(authority.id), state),), basis)
 
         return first_authority(await self._log.commit(caller, decide), kind)
@@ -221,7 +229,8 @@ class Authorities:
         return found
 
     async def delete(self, caller: Caller, name: str) -> None:
-        """Deletes a CA that is over, with its key. Its certificates stay."""
+        """Deletes a CA that is over, with its key. Its certificates stay, and are revoked before when it was."""
+        until = asyncio.get_running_loop().time() + _CASCADE
         async with self._intents.open(caller) as intents:
 
             async def decide() -> Decision:
@@ -232,6 +241,8 @@ class Authorities:
                 rules.check_deletable(authority)
                 if await self._store.has_issued(authority.id):
                     raise Conflict("there are CAs below this one; delete those first")
+                if rules.is_over(authority) and await self._lives_below(authority.id, until):
+                    raise Conflict("the certificates of the CA are still being revoked; try again in a moment")
                 basis[AUTHORITY.of(authority.id)] = authority.revision
                 if authority.key is not None:
                     intent = await intents.begin(
@@ -243,6 +254,14 @@ class Authorities:
 
             await self._log.commit(caller, decide)
             await intents.finish()
+
+    async def _lives_below(self, identifier: str, until: float) -> bool:
+        """Waits a little until nothing lives below a CA that was revoked. Whether something does still."""
+        while lives := await self._store.lives_below(identifier):
+            if asyncio.get_running_loop().time() > until:
+                break
+            await asyncio.sleep(0.1)
+        return lives
 
 
 def _below(parent: Loaded | None, identifier: str, serial: str) -> tuple[Issuing, int]:

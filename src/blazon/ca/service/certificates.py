@@ -192,6 +192,9 @@ class Certificates:
                 type=Owner.IMPORTED,
                 metadata=kept,
             )
+            if await self._keyring.over(issuing.issuer_id, basis) is not None:
+                fallen = {"status": Status.REVOKED, "reason": Reason.CESSATION_OF_OPERATION}
+                state = msgspec.structs.replace(state, **fallen, revoked_at=state.created_at)
             basis[CERTIFICATE.of(serial)] = 0
             return Decision((events.CERTIFICATE_IMPORT.event(CERTIFICATE.of(serial), state),), basis)
 
@@ -246,7 +249,8 @@ class Certificates:
         def change(certificate: Certificate) -> dict[str, Any]:
             return rules.changed_status(certificate, status, reason, self._log.clock.now())
 
-        return await self._change(caller, serial, events.CERTIFICATE_UPDATE_STATUS, change)
+        lives = status is Status.ACTIVE
+        return await self._change(caller, serial, events.CERTIFICATE_UPDATE_STATUS, change, lives=lives)
 
     async def _change(
         self,
@@ -254,6 +258,8 @@ class Certificates:
         serial: str,
         kind: EventType[CertificateState],
         change: Callable[[Certificate], dict[str, Any]],
+        *,
+        lives: bool = False,
     ) -> Certificate:
         async def decide() -> Decision:
             basis = await self._rights.pki(caller)
@@ -261,9 +267,10 @@ class Certificates:
             expect(caller, certificate.revision)
             subject = CERTIFICATE.of(certificate.serial)
             basis[subject] = certificate.revision
-            return Decision(
-                (kind.event(subject, state_of(CertificateState, certificate, **change(certificate))),), basis
-            )
+            changed = state_of(CertificateState, certificate, **change(certificate))
+            if lives:
+                rules.check_can_live(certificate, await self._keyring.over(certificate.issuer_id, basis))
+            return Decision((kind.event(subject, changed),), basis)
 
         return _first(await self._log.commit(caller, decide), kind)
 

@@ -133,8 +133,8 @@ class Ocsp:
             reason = facts.reason or Reason.UNSPECIFIED
             return CertStatus(cert_id, CertState.REVOKED, now, until, facts.revoked_at, reason)
         # What stands below a CA that was revoked for good is revoked, also before its own event has come.
-        if authority.status is Status.REVOKED and authority.reason is not Reason.CERTIFICATE_HOLD:
-            revoked_at = authority.revoked_at // NANOSECONDS
+        if loaded.over is not None:
+            revoked_at = loaded.over.revoked_at // NANOSECONDS
             return CertStatus(cert_id, CertState.REVOKED, now, until, revoked_at, Reason.CESSATION_OF_OPERATION)
         return CertStatus(cert_id, CertState.GOOD, now, until)
 
