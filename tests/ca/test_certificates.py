@@ -136,6 +136,14 @@ async def test_import(blazon: Running, ca: Any) -> None:
     refused(await blazon.call("POST", f"{API}/certificates/import", body), 409)
 
 
+async def test_the_certificate_of_a_ca_is_not_imported_as_any_other(blazon: Running, ca: Any) -> None:
+    """It would have two statuses, and OCSP would say good of a CA that is revoked."""
+    below = await make_ca(blazon, "Below", parent_id=ca["id"], ca_expiration=lasting("5y"))
+    for each in (ca["certificate"], below["certificate"], pem(outside_ca("A CA elsewhere")[0])):
+        answer = await blazon.call("POST", f"{API}/certificates/import", {"certificate": each})
+        refused(answer, 422, "POST /cas/import")
+
+
 async def test_metadata_and_status(blazon: Running, ca: Any) -> None:
     made = await sign(blazon, ca, metadata={"a": 1})
     path = f"{API}/certificates/{made['serial_number']}"

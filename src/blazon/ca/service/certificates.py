@@ -36,6 +36,7 @@ from blazon.ca.x509 import (
     check_public_key,
     draft_leaf,
     format_serial,
+    is_ca,
     name_of,
     new_serial,
     read_csr,
@@ -44,7 +45,7 @@ from blazon.ca.x509 import (
 from blazon.caller import Caller
 from blazon.clock import NANOSECONDS
 from blazon.engines import ALL_KEYS, KeySpec, PrivateKey, check_supported, generate_key
-from blazon.errors import Conflict, NotFound
+from blazon.errors import Conflict, NotFound, RuleBroken
 from blazon.log import Basis, Decision, EventType, Log, Record, state_of
 
 __all__ = ["Certificates", "KeyedDraft", "SignDraft"]
@@ -178,11 +179,16 @@ class Certificates:
     async def import_(
         self, caller: Caller, certificate: x509.Certificate, metadata: dict[str, Any] | None
     ) -> Certificate:
-        """Takes a certificate made elsewhere, or by a CA here before."""
+        """Takes a certificate made elsewhere, or by a CA here before. Raises RuleBroken for that of a CA.
+
+        One certificate is in one list, so that it has one status.
+        """
         spec, kept = check_public_key(certificate.public_key()), rules.metadata_of(metadata)
 
         async def decide() -> Decision:
             basis = await self._rights.pki(caller)
+            if is_ca(certificate):
+                raise RuleBroken("the certificate is that of a CA; import it with POST /cas/import")
             serial = format_serial(certificate.serial_number)
             if await self._store.certificate(serial) is not None:
                 raise Conflict("certificate already exists")
