@@ -1,5 +1,6 @@
 """CAs over HTTP."""
 
+import asyncio
 from collections.abc import Sequence
 from typing import Annotated, Any
 
@@ -148,11 +149,12 @@ class AuthorityApi:
             raise Malformed(
                 f"CA type inconsistent: {body.ca_type} given; with a private key it is IMPORTED, without EXTERNAL"
             )
+        key = octets_of("private_key", body.private_key) if body.private_key else b""
         draft = ImportDraft(
             id=body.id or "",
             certificate=read_certificate_field("ca", body.ca),
             chain=tuple(read_certificate_field("ca_chain", each) for each in body.ca_chain),
-            private_key=read_private_key(octets_of("private_key", body.private_key)) if body.private_key else None,
+            private_key=await asyncio.to_thread(read_private_key, key) if key else None,
             issuance_expiration=None if body.issuance_expiration is None else body.issuance_expiration.read(),
             engine_id=body.engine_id or "",
             metadata=body.metadata,
