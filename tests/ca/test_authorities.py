@@ -89,7 +89,10 @@ async def test_expirations(blazon: Running) -> None:
         blazon, ca_expiration=until("9999-12-31T23:59:59Z"), issuance_expiration=lasting("1y2w3d4h5m6s")
     )
     assert made["valid_to"] == "9999-12-31T23:59:59Z"
-    assert made["issuance_expiration"]["duration"] == "1y2w3d4h5m6s"
+    # Clients of the API read `time` as a time (RFC 3339) wherever it is.
+    assert made["issuance_expiration"] == lasting("1y2w3d4h5m6s")
+    timed = await make_ca(blazon, "Timed", issuance_expiration=until("2030-01-01T00:00:00Z"))
+    assert timed["issuance_expiration"] == until("2030-01-01T00:00:00Z")
     for wrong in (
         {"type": "Time", "duration": "1y"},
         {"type": "Duration", "time": "2030-01-01T00:00:00Z"},
@@ -119,6 +122,7 @@ async def test_path_length_is_heeded(blazon: Running) -> None:
 async def test_import_with_a_key(blazon: Running) -> None:
     certificate, private_key = outside_ca("Brought")
     body = {"ca": pem(certificate), "private_key": encoded(key_pem(private_key)), "issuance_expiration": lasting("30d")}
+    body |= {"ca_chain": None, "ca_type": ""}  # as clients in Go send what they do not say
     made = await blazon.ok("POST", f"{API}/cas/import", body)
     assert (made["type"], made["engine_id"], made["metadata"]) == (
         "IMPORTED",

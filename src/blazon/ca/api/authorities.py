@@ -66,8 +66,8 @@ class ImportCaBody(Struct, frozen=True, kw_only=True):
     id: str | None = None
     engine_id: str | None = None
     private_key: Annotated[str, Meta(description="Base64 of PEM (PKCS #8), not encrypted.")] | None = None
-    ca_chain: tuple[Encoded, ...] = ()
-    ca_type: Owner | None = None
+    ca_chain: tuple[Encoded, ...] | None = None
+    ca_type: Annotated[str, Meta(description="IMPORTED or EXTERNAL; it is told by the private key.")] | None = None
     issuance_expiration: ExpirationBody | None = None
     metadata: Metadata | None = None
     profile_id: str | None = None
@@ -91,7 +91,7 @@ class CompleteBody(Struct, frozen=True):
     """The certificate an outside parent made, and those above it, nearest first."""
 
     certificate: Encoded
-    ca_chain: tuple[Encoded, ...] = ()
+    ca_chain: tuple[Encoded, ...] | None = None
 
 
 class RequestBody(Struct, frozen=True):
@@ -145,15 +145,15 @@ class AuthorityApi:
     async def import_ca(self, call: Call[ImportCaBody, NoQuery]) -> Reply:
         body = call.body
         wanted = Owner.EXTERNAL if not body.private_key else Owner.IMPORTED
-        if body.ca_type is not None and body.ca_type is not wanted:
+        if body.ca_type and body.ca_type != wanted:
             raise Malformed(
-                f"CA type inconsistent: {body.ca_type} given; with a private key it is IMPORTED, without EXTERNAL"
+                f"CA type inconsistent: {body.ca_type[:60]} given; with a private key it is IMPORTED, without EXTERNAL"
             )
         key = octets_of("private_key", body.private_key) if body.private_key else b""
         draft = ImportDraft(
             id=body.id or "",
             certificate=read_certificate_field("ca", body.ca),
-            chain=tuple(read_certificate_field("ca_chain", each) for each in body.ca_chain),
+            chain=tuple(read_certificate_field("ca_chain", each) for each in body.ca_chain or ()),
             private_key=await asyncio.to_thread(read_private_key, key) if key else None,
             issuance_expiration=None if body.issuance_expiration is None else body.issuance_expiration.read(),
             engine_id=body.engine_id or "",
@@ -219,7 +219,7 @@ class AuthorityApi:
 
     async def complete_ca_request(self, call: Call[CompleteBody, NoQuery]) -> Reply:
         certificate = read_certificate_field("certificate", call.body.certificate)
-        chain = tuple(read_certificate_field("ca_chain", each) for each in call.body.ca_chain)
+        chain = tuple(read_certificate_field("ca_chain", each) for each in call.body.ca_chain or ())
         authority = await self._requests.complete(call.caller, call.path["id"], certificate, chain)
         return authority_reply(authority, 201, made=True)
 

@@ -126,6 +126,8 @@ class Certificates:
 
     async def _profile(self, loaded: Loaded, name: str, basis: Basis) -> Profile:
         if not name:
+            if loaded.authority.profile_id:
+                basis[PROFILE.of(loaded.authority.profile_id)] = loaded.profile_revision
             return loaded.profile
         stored = await self._store.profile(name)
         if stored is None:

@@ -33,6 +33,7 @@ class Loaded(msgspec.Struct, frozen=True, eq=False):
     private_key: PrivateKey | None
     quick: bool
     profile: Profile
+    profile_revision: int = 0
     over: Authority | None = None
 
     @property
@@ -89,16 +90,14 @@ class Keyring:
             await self.chain(authority),
             self._urls(authority.id),
         )
-        profile = DEFAULT_PROFILE
-        if authority.profile_id:
-            stored = await self._store.profile(authority.profile_id)
-            profile = DEFAULT_PROFILE if stored is None else stored.profile
+        stored = await self._store.profile(authority.profile_id) if authority.profile_id else None
+        profile, revision = (DEFAULT_PROFILE, 0) if stored is None else (stored.profile, stored.revision)
         over = await self.over(authority.id, {})
         if authority.key is None:
-            return Loaded(authority, issuer, None, quick=False, profile=profile, over=over)
+            return Loaded(authority, issuer, None, quick=False, profile=profile, profile_revision=revision, over=over)
         private_key = await asyncio.to_thread(self._engines.open, authority.key)
         quick = self._engines.get(authority.engine_id).quick(authority.key_spec)
-        return Loaded(authority, issuer, private_key, quick, profile, over)
+        return Loaded(authority, issuer, private_key, quick, profile, revision, over)
 
     async def over(self, identifier: str, basis: Basis) -> Authority | None:
         """The first CA that was revoked for good, from this one upwards. `basis` gets all that were looked at."""
