@@ -171,6 +171,27 @@ async def test_a_request_for_an_outside_parent(blazon: Running) -> None:
     decoded(await sign(blazon, made)).verify_directly_issued_by(certificate)
 
 
+async def test_a_requested_ca_issues_as_was_asked_or_as_its_certificate_allows(blazon: Running) -> None:
+    profile = {"name": "of a request", "profile": {"subject": {"organization": "By profile"}}}
+    stored = await blazon.ok("POST", f"{API}/profiles", profile)
+    body = {name: value for name, value in ca_body("Short-lived").items() if name != "ca_expiration"}
+    body |= {"profile_id": "of a request", "near_expiration": "3d", "critical_expiration": "2d"}
+    above = outside_ca("Strict root")
+    for given in ({}, {"profile_id": "", "near_expiration": "5d"}):
+        pending = await blazon.ok("POST", f"{API}/requests", body)
+        refused(await blazon.call("DELETE", f"{API}/profiles/{stored['id']}"), 409, "issues by this profile")
+        request = x509.load_pem_x509_csr(base64.b64decode(pending["csr"]))
+        certificate, _ = outside_ca("Short-lived", above=above, subject_key=_Public(request.public_key()), days=90)
+        path, complete = f"{API}/requests/{pending['id']}/certificate", {"certificate": pem(certificate), **given}
+        answer = await blazon.call("POST", path, complete)
+        refused(answer, 400, "issuance expiration greater than CA expiration")
+        made = await blazon.ok("POST", path, {**complete, "issuance_expiration": lasting("30d")})
+        assert made["issuance_expiration"] == lasting("4w2d")
+        assert made["profile_id"] == ("" if given else stored["id"])
+        leaf = await sign(blazon, made)
+        assert leaf["subject"]["organization"] == ("" if given else "By profile")
+
+
 class _Public:
     """A key of which only the public half is known."""
 

@@ -40,8 +40,8 @@ _CERTIFICATE_CHANGE: Final = (
     " WHERE serial = ?"
 )
 _REQUEST_CREATE: Final = (
-    "INSERT INTO ca_requests (id, subject, key, request, metadata, issuance_expiration, created_at, revision)"
-    " VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+    "INSERT INTO ca_requests (id, subject, key, request, metadata, issuance_expiration, profile_id, near, critical,"
+    " created_at, revision) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 )
 _REQUEST_DELETE: Final = "DELETE FROM ca_requests WHERE id = ?"
 _PROFILE_CREATE: Final = "INSERT INTO ca_profiles (id, name, profile, created_at, revision) VALUES (?, ?, ?, ?, ?)"
@@ -164,6 +164,9 @@ def _create_request(record: Record, state: RequestState) -> Iterable[Statement]:
         state.request,
         _text(state.metadata),
         _json(state.issuance_expiration),
+        state.profile_id,
+        state.near,
+        state.critical,
         state.created_at,
         record.sequence,
     )

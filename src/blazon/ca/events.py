@@ -104,6 +104,9 @@ class RequestState(msgspec.Struct, frozen=True, kw_only=True):
     request: str
     metadata: msgspec.Raw
     issuance_expiration: Expiration
+    profile_id: str = ""
+    near: int | None = None
+    critical: int | None = None
     created_at: int
 
 

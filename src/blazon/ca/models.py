@@ -154,7 +154,10 @@ class Certificate(Issued, frozen=True, kw_only=True):
 
 
 class PendingRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """A CA that waits for its certificate from an outside parent. `request` is PKCS #10 in PEM."""
+    """A CA that waits for its certificate from an outside parent. `request` is PKCS #10 in PEM.
+
+    The profile and the deltas are those of the CA to be.
+    """
 
     id: str
     subject: Subject
@@ -162,6 +165,9 @@ class PendingRequest(msgspec.Struct, frozen=True, kw_only=True):
     request: str
     metadata: msgspec.Raw
     issuance_expiration: Expiration
+    profile_id: str = ""
+    near: int | None = None
+    critical: int | None = None
     created_at: int
     revision: int
 

@@ -1,9 +1,7 @@
 """SQL of this room: what is read. What is written is in `apply`."""
 
 from collections.abc import AsyncIterator, Mapping, Sequence
-from typing import Any, Final
-
-import msgspec
+from typing import Final
 
 from blazon.ca.listing import Listing
 from blazon.ca.models import (
@@ -11,38 +9,29 @@ from blazon.ca.models import (
     Certificate,
     CrlNumber,
     Intent,
-    IntentKind,
     OcspFacts,
-    Owner,
     PendingRequest,
     Status,
     StoredProfile,
 )
-from blazon.ca.x509 import Expiration, Profile, Reason, Subject
-from blazon.engines import KeySpec, KeyType, StoredKey
+from blazon.ca.rows import AUTHORITY_COLUMNS as _AUTHORITY
+from blazon.ca.rows import CERTIFICATE_COLUMNS as _CERTIFICATE
+from blazon.ca.rows import INTENT_COLUMNS as _INTENT
+from blazon.ca.rows import REQUEST_COLUMNS as _REQUEST
+from blazon.ca.rows import authority_of_row as _authority
+from blazon.ca.rows import certificate_of_row as _certificate
+from blazon.ca.rows import intent_of_row as _intent
+from blazon.ca.rows import profile_of_row as _stored_profile
+from blazon.ca.rows import request_of_row as _request
+from blazon.ca.x509 import Reason
 from blazon.storage import Database, Row, Value
 
 __all__ = ["Store"]
-
-_ISSUED: Final = (
-    "serial, issuer_serial, issuer_id, status, certificate, key_type, key_bits, subject, valid_from, valid_to, near_at,"
-    " critical_at, revoked_at, reason, type, engine_id, metadata, created_at"
-)
-_AUTHORITY: Final = f"{_ISSUED}, id, issuance_expiration, key, chain, level, profile_id, near, critical, revision"
-_CERTIFICATE: Final = f"{_ISSUED}, created, revision"
-_REQUEST: Final = "id, subject, key, request, metadata, issuance_expiration, created_at, revision"
-_INTENT: Final = "id, kind, ca_id, engine_id, serial, created_at, revision, key_name"
 
 _PAGE: Final = 10_000
 """Rows of a long walk that are read at once."""
 
 _NANOSECONDS: Final = 1_000_000_000
-
-_subject = msgspec.json.Decoder(Subject).decode
-_expiration = msgspec.json.Decoder(Expiration).decode
-_key = msgspec.json.Decoder(StoredKey).decode
-_chain = msgspec.json.Decoder(tuple[bytes, ...]).decode
-_profile = msgspec.json.Decoder(Profile).decode
 
 Conditions = Mapping[str, Value]
 """What must hold of a list besides its filters: comparisons with one `?` each, and their values."""
@@ -109,8 +98,12 @@ class Store:
         return [_stored_profile(row) for row in rows]
 
     async def profile_in_use(self, identifier: str) -> bool:
-        """Whether a CA issues by this profile."""
-        return await self._database.row("SELECT 1 FROM cas WHERE profile_id = ? LIMIT 1", (identifier,)) is not None
+        """Whether a CA issues by this profile, or will once it has its certificate."""
+        row = await self._database.row(
+            "SELECT 1 FROM cas WHERE profile_id = ? UNION ALL SELECT 1 FROM ca_requests WHERE profile_id = ? LIMIT 1",
+            (identifier, identifier),
+        )
+        return row is not None
 
     async def intents(self, before: int) -> list[Intent]:
         """What was begun before a time (Unix nanoseconds) and neither done nor cancelled, the oldest first."""
@@ -264,78 +257,3 @@ class Store:
             f"SELECT issuer_id, status, count(*) FROM certificates{where} GROUP BY issuer_id, status", values
         )
         return [(row[0], row[1], row[2]) for row in rows]
-
-
-def _raw(text: str) -> msgspec.Raw:
-    return msgspec.Raw(text.encode())
-
-
-def _issued(row: Any) -> dict[str, Any]:
-    return {
-        "serial": row[0],
-        "issuer_serial": row[1],
-        "issuer_id": row[2],
-        "status": Status(row[3]),
-        "certificate": bytes(row[4]),
-        "key_spec": KeySpec(KeyType(row[5]), row[6]),
-        "subject": _subject(row[7]),
-        "valid_from": row[8],
-        "valid_to": row[9],
-        "near_at": row[10],
-        "critical_at": row[11],
-        "revoked_at": row[12],
-        "reason": Reason(row[13]) if row[13] else None,
-        "type": Owner(row[14]),
-        "engine_id": row[15],
-        "metadata": _raw(row[16]),
-        "created_at": row[17],
-    }
-
-
-def _authority(row: Any) -> Authority:
-    return Authority(
-        **_issued(row),
-        id=row[18],
-        issuance_expiration=_expiration(row[19]),
-        key=_key(row[20]) if row[20] else None,
-        chain=_chain(row[21]),
-        level=row[22],
-        profile_id=row[23],
-        near=row[24],
-        critical=row[25],
-        revision=row[26],
-    )
-
-
-def _certificate(row: Any) -> Certificate:
-    return Certificate(**_issued(row), created=row[18], revision=row[19])
-
-
-def _request(row: Any) -> PendingRequest:
-    return PendingRequest(
-        id=row[0],
-        subject=_subject(row[1]),
-        key=_key(row[2]),
-        request=row[3],
-        metadata=_raw(row[4]),
-        issuance_expiration=_expiration(row[5]),
-        created_at=row[6],
-        revision=row[7],
-    )
-
-
-def _stored_profile(row: Any) -> StoredProfile:
-    return StoredProfile(id=row[0], name=row[1], profile=_profile(row[2]), created_at=row[3], revision=row[4])
-
-
-def _intent(row: Any) -> Intent:
-    return Intent(
-        id=row[0],
-        kind=IntentKind(row[1]),
-        ca_id=row[2],
-        engine_id=row[3],
-        serial=row[4],
-        created_at=row[5],
-        revision=row[6],
-        key_name=row[7],
-    )
