@@ -89,7 +89,10 @@ async def test_expirations(blazon: Running) -> None:
         blazon, ca_expiration=until("9999-12-31T23:59:59Z"), issuance_expiration=lasting("1y2w3d4h5m6s")
     )
     assert made["valid_to"] == "9999-12-31T23:59:59Z"
-    assert made["issuance_expiration"]["duration"] == "1y2w3d4h5m6s"
+    # Clients of the API read `time` as a time (RFC 3339) wherever it is.
+    assert made["issuance_expiration"] == lasting("1y2w3d4h5m6s")
+    timed = await make_ca(blazon, "Timed", issuance_expiration=until("2030-01-01T00:00:00Z"))
+    assert timed["issuance_expiration"] == until("2030-01-01T00:00:00Z")
     for wrong in (
         {"type": "Time", "duration": "1y"},
         {"type": "Duration", "time": "2030-01-01T00:00:00Z"},
@@ -119,6 +122,7 @@ async def test_path_length_is_heeded(blazon: Running) -> None:
 async def test_import_with_a_key(blazon: Running) -> None:
     certificate, private_key = outside_ca("Brought")
     body = {"ca": pem(certificate), "private_key": encoded(key_pem(private_key)), "issuance_expiration": lasting("30d")}
+    body |= {"ca_chain": None, "ca_type": ""}  # as clients in Go send what they do not say
     made = await blazon.ok("POST", f"{API}/cas/import", body)
     assert (made["type"], made["engine_id"], made["metadata"]) == (
         "IMPORTED",
@@ -165,6 +169,27 @@ async def test_a_request_for_an_outside_parent(blazon: Running) -> None:
     assert (made["id"], made["type"]) == (pending["id"], "MANAGED")
     refused(await blazon.call("GET", f"{API}/requests/{pending['id']}"), 404)
     decoded(await sign(blazon, made)).verify_directly_issued_by(certificate)
+
+
+async def test_a_requested_ca_issues_as_was_asked_or_as_its_certificate_allows(blazon: Running) -> None:
+    profile = {"name": "of a request", "profile": {"subject": {"organization": "By profile"}}}
+    stored = await blazon.ok("POST", f"{API}/profiles", profile)
+    body = {name: value for name, value in ca_body("Short-lived").items() if name != "ca_expiration"}
+    body |= {"profile_id": "of a request", "near_expiration": "3d", "critical_expiration": "2d"}
+    above = outside_ca("Strict root")
+    for given in ({}, {"profile_id": "", "near_expiration": "5d"}):
+        pending = await blazon.ok("POST", f"{API}/requests", body)
+        refused(await blazon.call("DELETE", f"{API}/profiles/{stored['id']}"), 409, "issues by this profile")
+        request = x509.load_pem_x509_csr(base64.b64decode(pending["csr"]))
+        certificate, _ = outside_ca("Short-lived", above=above, subject_key=_Public(request.public_key()), days=90)
+        path, complete = f"{API}/requests/{pending['id']}/certificate", {"certificate": pem(certificate), **given}
+        answer = await blazon.call("POST", path, complete)
+        refused(answer, 400, "issuance expiration greater than CA expiration")
+        made = await blazon.ok("POST", path, {**complete, "issuance_expiration": lasting("30d")})
+        assert made["issuance_expiration"] == lasting("4w2d")
+        assert made["profile_id"] == ("" if given else stored["id"])
+        leaf = await sign(blazon, made)
+        assert leaf["subject"]["organization"] == ("" if given else "By profile")
 
 
 class _Public:

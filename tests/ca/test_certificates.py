@@ -1,6 +1,8 @@
 """Certificates: issued, imported, listed, changed."""
 
+import asyncio
 import base64
+import threading
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -10,6 +12,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from blazon.ca.service import certificates as service
 from tests.ca.support import (
     API,
     csr,
@@ -77,7 +80,7 @@ async def test_where_to_ask_stands_in_it(tmp_path: Path) -> None:
 
 async def test_profiles(blazon: Running, ca: Any) -> None:
     profile = {
-        "validity": {"type": "Duration", "duration": 3600 * 10**9},
+        "validity": lasting("1h"),
         "extended_key_usage": ["clientAuth"],
         "honour_extensions": [],
         "subject": {"organization": "Always"},
@@ -108,6 +111,59 @@ async def test_profiles(blazon: Running, ca: Any) -> None:
     refused(await blazon.call("POST", path, unknown), 404, "issuance profile not found")
 
 
+@pytest.mark.parametrize("named", [True, False])
+async def test_nothing_is_issued_by_a_profile_that_was_changed(
+    blazon: Running, monkeypatch: pytest.MonkeyPatch, named: bool
+) -> None:
+    """The profile changes while the CA signs: what was signed is thrown away, and what is issued is as it says now."""
+    body = {"name": f"changing {named}", "profile": {"subject": {"organization": "Old"}}}
+    profile = await blazon.ok("POST", f"{API}/profiles", body)
+    by_default = {} if named else {"profile_id": profile["id"]}
+    slow = await make_ca(blazon, f"Slow {named}", key_metadata={"type": "RSA", "bits": 3072}, **by_default)
+    signing, changed = asyncio.Event(), threading.Event()
+    loop, original = asyncio.get_running_loop(), service.sign_draft
+
+    def waiting(*arguments: Any) -> x509.Certificate:
+        loop.call_soon_threadsafe(signing.set)
+        assert changed.wait(10)
+        return original(*arguments)
+
+    monkeypatch.setattr(service, "sign_draft", waiting)
+    issued = asyncio.create_task(sign(blazon, slow, **({"profile_id": profile["id"]} if named else {})))
+    await signing.wait()
+    body["profile"] = {"subject": {"organization": "New"}}
+    await blazon.ok("PUT", f"{API}/profiles/{profile['id']}", body)
+    changed.set()
+    assert (await issued)["subject"]["organization"] == "New"
+
+
+async def test_the_validity_of_a_profile_is_given_as_that_of_a_ca(blazon: Running, ca: Any) -> None:
+    for number, validity in enumerate((lasting("1w3d"), until("2035-01-31T12:00:00Z"))):
+        body = {"name": f"valid {number}", "profile": {"validity": validity, "beyond_ca": "clip"}}
+        stored = await blazon.ok("POST", f"{API}/profiles", body)
+        assert stored["profile"]["validity"] == validity
+        assert (await blazon.ok("GET", f"{API}/profiles/{stored['id']}"))["profile"]["validity"] == validity
+    made = decoded(await sign(blazon, ca, profile_id="valid 0"))
+    assert (made.not_valid_after_utc - made.not_valid_before_utc).days == 10
+    for wrong, status in (
+        ({"type": "Duration"}, 400),
+        ({"type": "Time"}, 400),
+        (lasting("-1d"), 400),
+        (lasting("0s"), 400),
+        (lasting("300y"), 400),
+        ({"type": "Duration", "duration": 3600}, 400),
+        (until("0001-01-01T00:00:00Z"), 400),
+    ):
+        answer = await blazon.call("POST", f"{API}/profiles", {"name": "w", "profile": {"validity": wrong}})
+        refused(answer, status)
+
+
+async def test_a_policy_no_certificate_can_hold_is_refused(blazon: Running) -> None:
+    for oid in ("2.5." + "1234567890." * 20 + "1", "1.40.1", "1"):
+        answer = await blazon.call("POST", f"{API}/profiles", {"name": "w", "profile": {"policies": [oid]}})
+        refused(answer, 422, "object identifiers")
+
+
 async def test_a_key_made_by_the_server_is_handed_out_once(blazon: Running, ca: Any) -> None:
     body = {
         "subject": {"common_name": "keyed"},
@@ -134,6 +190,14 @@ async def test_import(blazon: Running, ca: Any) -> None:
     made = await blazon.ok("POST", f"{API}/certificates/import", body)
     assert (made["type"], made["metadata"]) == ("IMPORTED", {"from": "elsewhere"})
     refused(await blazon.call("POST", f"{API}/certificates/import", body), 409)
+
+
+async def test_the_certificate_of_a_ca_is_not_imported_as_any_other(blazon: Running, ca: Any) -> None:
+    """It would have two statuses, and OCSP would say good of a CA that is revoked."""
+    below = await make_ca(blazon, "Below", parent_id=ca["id"], ca_expiration=lasting("5y"))
+    for each in (ca["certificate"], below["certificate"], pem(outside_ca("A CA elsewhere")[0])):
+        answer = await blazon.call("POST", f"{API}/certificates/import", {"certificate": each})
+        refused(answer, 422, "POST /cas/import")
 
 
 async def test_metadata_and_status(blazon: Running, ca: Any) -> None:

@@ -9,8 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+import msgspec
 import pytest
 
+from blazon.ca.events import INTENT_BEGIN
+from blazon.ca.models import Intent
+from blazon.ca.service import Intents
 from blazon.engines import Pkcs11Engine
 from tests.ca.support import (
     API,
@@ -21,6 +25,7 @@ from tests.ca.support import (
     decoded,
     encoded,
     key_pem,
+    lasting,
     make_ca,
     outside_ca,
     pem,
@@ -67,9 +72,57 @@ async def test_a_ca_in_a_token(hsm: SoftHsm, tmp_path: Path) -> None:
     assert names[:2] == ["ca.intent.begin", "ca.create"]
     # Each intent came to its end, and the key of the CA that was deleted is gone.
     assert names.count("ca.intent.begin") == names.count("ca.intent.end") == 3
-    engine = Pkcs11Engine("pkcs11", module=hsm.module, token="ca", pin=hsm.pin)
-    assert engine.find("in-a-token") is None
-    engine.close()
+    assert hsm.keys("ca") == []
+
+
+async def test_of_many_who_want_an_id_at_once_one_gets_it_and_keeps_its_key(hsm: SoftHsm, tmp_path: Path) -> None:
+    certificate, private_key = outside_ca("Wanted")
+    brought = {
+        "ca": pem(certificate),
+        "private_key": encoded(key_pem(private_key)),
+        "issuance_expiration": lasting("9d"),
+    }
+    requested = {name: value for name, value in ca_body("Wanted").items() if name != "ca_expiration"}
+    wanted = {"cas": ca_body("Wanted"), "cas/import": brought, "requests": requested}
+    async with running(tmp_path, **settings(hsm)) as blazon:
+        for path, body in wanted.items():
+            each = {**body, "id": path.replace("/", "-")}
+            answers = await asyncio.gather(*(blazon.call("POST", f"{API}/{path}", each) for _ in range(6)))
+            assert sorted(answer.status for answer in answers) == [201, 409, 409, 409, 409, 409], path
+        for made in ("cas", "cas-import"):
+            await sign(blazon, {"id": made})
+        mixed = [blazon.call("POST", f"{API}/{path}", {**body, "id": "mixed"}) for path, body in wanted.items()]
+        assert sorted(answer.status for answer in await asyncio.gather(*mixed)) == [201, 409, 409]
+        assert sorted(name.partition(".")[0] for name in hsm.keys("ca")) == ["cas", "cas-import", "mixed", "requests"]
+    names = events_of(await records_of(tmp_path, ""))
+    assert names.count("ca.intent.begin") == names.count("ca.intent.end")
+
+
+async def test_a_key_in_use_outlives_an_intent_that_is_taken_for_open(
+    hsm: SoftHsm, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A sweep may have read an intent just before its end was recorded; then its CA is there, and keeps its key."""
+    from blazon.ca import setup
+
+    built: list[Intents] = []
+
+    def build(*arguments: Any) -> Intents:
+        built.append(Intents(*arguments))
+        return built[-1]
+
+    monkeypatch.setattr(setup, "Intents", build)
+    requested = {name: value for name, value in ca_body("Waits", id="waits").items() if name != "ca_expiration"}
+    async with running(tmp_path, **settings(hsm)) as blazon:
+        await make_ca(blazon, "Stays", id="stays")
+        await blazon.ok("POST", f"{API}/requests", requested)
+        kept = hsm.keys("ca")
+        assert len(kept) == 2
+        for record in await records_of(tmp_path, ""):
+            if record.type == "ca.intent.begin":
+                begun = msgspec.structs.asdict(INTENT_BEGIN.read(record))
+                await built[0].cancel(Intent(**begun, revision=record.sequence))
+        assert hsm.keys("ca") == kept
+        await sign(blazon, {"id": "stays"})
 
 
 async def test_a_ca_in_the_kms(moto: MotoServer, tmp_path: Path) -> None:
@@ -81,7 +134,7 @@ async def test_a_ca_in_the_kms(moto: MotoServer, tmp_path: Path) -> None:
         "redis__embedded": "no",
     }
     async with running(tmp_path, **flags) as blazon:
-        ca = await make_ca(blazon, "In the KMS", engine_id="kms")
+        ca = await make_ca(blazon, "In the KMS", id="in.the-kms", engine_id="kms")
         certificate = await sign(blazon, ca)
         decoded(certificate).verify_directly_issued_by(decoded(ca))
         assert (ca["engine_id"], certificate["engine_id"]) == ("kms", "kms")
@@ -100,7 +153,11 @@ async def test_a_key_of_somebody_else_is_left_alone(hsm: SoftHsm, tmp_path: Path
 
     theirs = await asyncio.to_thread(engine.create, "theirs", KeySpec(KeyType.ECDSA, 256))
     async with running(tmp_path, **settings(hsm)) as blazon:
-        refused(await blazon.call("POST", f"{API}/cas", ca_body(id="theirs")), 409, "the engine has a key of this name")
+        ca = await make_ca(blazon, id="theirs")
+        assert decoded(ca).public_key() != theirs.load_public_key()
+        await blazon.ok("POST", f"{API}/cas/theirs/status", {"status": "REVOKED"})
+        await blazon.ok("DELETE", f"{API}/cas/theirs")
+    assert hsm.keys("ca") == ["theirs"]
     found = engine.find("theirs")
     assert found is not None
     assert found.public_key == theirs.public_key
@@ -162,9 +219,7 @@ async def test_a_death_while_a_ca_is_made(hsm: SoftHsm, tmp_path: Path, step: st
     assert names.count("ca.create") == 1
     assert names.count("ca.intent.begin") == names.count("ca.intent.end")
     # One CA, one key: what the kill left in the token was cleaned away.
-    engine = Pkcs11Engine("pkcs11", module=hsm.module, token="ca", pin=hsm.pin)
-    assert engine.find("killed") is not None
-    engine.close()
+    assert len(hsm.keys("ca")) == 1
 
 
 @pytest.mark.faults

@@ -16,8 +16,10 @@ from tests.ca.support import (
     API,
     crl_of,
     decoded,
+    encoded,
     eventually,
     key,
+    key_pem,
     lasting,
     make_ca,
     openssl,
@@ -241,6 +243,54 @@ async def test_revocation_goes_down(blazon: Running) -> None:
     reasons = [each["revocation_reason"] for each in found]
     assert reasons == ["Superseded", "CessationOfOperation", "CessationOfOperation"]
     await on_crl(blazon, root, middle, x509.ReasonFlags.key_compromise)
+
+
+async def test_what_is_held_goes_down_too_and_stays_down(blazon: Running) -> None:
+    root = await make_ca(blazon, "Fallen root")
+    middle = await make_ca(blazon, "Held middle", parent_id=root["id"], ca_expiration=lasting("5y"))
+    below = await make_ca(blazon, "Below held", parent_id=middle["id"], ca_expiration=lasting("4y"))
+    leaves = [await sign(blazon, below, f"far below {number}") for number in range(2)]
+    held = await set_status(blazon, leaves[0], "REVOKED", "CertificateHold")
+    await set_ca_status(blazon, middle, "REVOKED", "CertificateHold")
+    assert (await ask(blazon, leaves[1], below)).certificate_status is ocsp.OCSPCertStatus.GOOD
+    await set_ca_status(blazon, root, "REVOKED", "KeyCompromise")
+    # At once, and before the events of what follows have come.
+    assert (await ask(blazon, leaves[1], below)).certificate_status is ocsp.OCSPCertStatus.REVOKED
+    assert (await ask(blazon, below, middle)).certificate_status is ocsp.OCSPCertStatus.REVOKED
+    path = f"{API}/certificates/{leaves[0]['serial_number']}"
+    refused(await blazon.call("PUT", f"{path}/status", {"status": "ACTIVE"}), 400, "transition not allowed")
+    refused(await blazon.call("POST", f"{API}/cas/{middle['id']}/status", {"status": "ACTIVE"}), 422, "not allowed")
+
+    async def all_fallen() -> bool:
+        found = [await blazon.ok("GET", f"{API}/cas/{ca['id']}") for ca in (middle, below)]
+        found += (await blazon.ok("GET", f"{API}/cas/{below['id']}/certificates"))["list"]
+        return all(each.get("revocation_reason") == "CessationOfOperation" for each in found)
+
+    await eventually(all_fallen)
+    fallen = await blazon.ok("GET", path)
+    assert fallen["revocation_timestamp"] == held["revocation_timestamp"], "the doubt began with the hold"
+    await on_crl(blazon, below, leaves[0], x509.ReasonFlags.cessation_of_operation)
+
+
+async def test_a_ca_is_not_deleted_before_what_is_below_it_is_revoked(blazon: Running) -> None:
+    ca = await make_ca(blazon, "Hasty")
+    leaves = [await sign(blazon, ca, f"hasty {number}") for number in range(3)]
+    await set_status(blazon, leaves[0], "REVOKED", "CertificateHold")
+    await set_ca_status(blazon, ca, "REVOKED", "KeyCompromise")
+    await blazon.ok("DELETE", f"{API}/cas/{ca['id']}")
+    for leaf in leaves:
+        found = await blazon.ok("GET", f"{API}/certificates/{leaf['serial_number']}")
+        assert (found["status"], found["revocation_reason"]) == ("REVOKED", "CessationOfOperation")
+
+
+async def test_what_is_imported_below_a_revoked_ca_is_revoked(blazon: Running) -> None:
+    certificate, private_key = outside_ca("Revoked and brought")
+    body = {"ca": pem(certificate), "private_key": encoded(key_pem(private_key)), "issuance_expiration": lasting("9d")}
+    ca = await blazon.ok("POST", f"{API}/cas/import", body)
+    await set_ca_status(blazon, ca, "REVOKED", "KeyCompromise")
+    leaf, _ = outside_ca("Older", above=(certificate, private_key), is_ca=False, days=30)
+    made = await blazon.ok("POST", f"{API}/certificates/import", {"certificate": pem(leaf)})
+    assert (made["status"], made["revocation_reason"]) == ("REVOKED", "CessationOfOperation")
 
 
 async def test_a_hold_of_a_ca_stops_issuing_and_nothing_else(blazon: Running) -> None:

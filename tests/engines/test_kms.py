@@ -62,13 +62,32 @@ def test_a_hash_that_is_not_the_curves_is_refused(moto: MotoServer) -> None:
         key.sign(b"text", ec.ECDSA(SHA384()))
 
 
+def test_a_key_a_kill_left_without_its_alias_is_found_by_its_tag(
+    moto: MotoServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    killed, engine, name = kms_engine(moto), kms_engine(moto), new_name()
+
+    def kill(**_: object) -> None:
+        raise SystemExit
+
+    monkeypatch.setattr(killed._client(), "create_alias", kill)
+    with pytest.raises(SystemExit):
+        killed.create(name, P256)
+    assert engine.find(new_name()) is None
+    found = engine.find(name)
+    assert found is not None
+    engine.delete(found)
+    assert engine._client().describe_key(KeyId=found.handle)["KeyMetadata"]["KeyState"] == "PendingDeletion"
+    assert engine.find(name) is None
+
+
 def test_a_name_another_process_took_first_leaves_no_key_behind(
     moto: MotoServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     engine, other, name = kms_engine(moto), kms_engine(moto), new_name()
     first = other.create(name, P256)
     # Both looked and found nothing; the other was faster.
-    monkeypatch.setattr(engine, "find", lambda _: None)
+    monkeypatch.setattr(engine, "_by_alias", lambda _: None)
     with pytest.raises(Conflict):
         engine.create(name, P256)
     keys = engine._client().list_keys()["Keys"]

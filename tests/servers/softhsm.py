@@ -3,8 +3,17 @@
 import os
 import shutil
 import subprocess
+import sys
 import tempfile
 from pathlib import Path
+
+_LIST = """
+import sys, pkcs11
+_, module, label, pin = sys.argv
+with pkcs11.lib(module).get_token(token_label=label).open(user_pin=pin) as session:
+    for key in session.get_objects({pkcs11.Attribute.CLASS: pkcs11.ObjectClass.PRIVATE_KEY}):
+        print(key.label)
+"""
 
 
 class SoftHsm:
@@ -27,6 +36,11 @@ class SoftHsm:
         """Makes a token."""
         command = ["softhsm2-util", "--init-token", "--free", "--label", label, "--so-pin", "4321", "--pin", self.pin]
         subprocess.run(command, check=True, capture_output=True)
+
+    def keys(self, label: str) -> list[str]:
+        """The names of the private keys in a token, as another process sees them."""
+        command = [sys.executable, "-c", _LIST, self.module, label, self.pin]
+        return subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()
 
     def take_away(self) -> None:
         """All tokens are gone, as when the cable is pulled."""

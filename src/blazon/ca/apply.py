@@ -40,15 +40,16 @@ _CERTIFICATE_CHANGE: Final = (
     " WHERE serial = ?"
 )
 _REQUEST_CREATE: Final = (
-    "INSERT INTO ca_requests (id, subject, key, request, metadata, issuance_expiration, created_at, revision)"
-    " VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+    "INSERT INTO ca_requests (id, subject, key, request, metadata, issuance_expiration, profile_id, near, critical,"
+    " created_at, revision) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 )
 _REQUEST_DELETE: Final = "DELETE FROM ca_requests WHERE id = ?"
 _PROFILE_CREATE: Final = "INSERT INTO ca_profiles (id, name, profile, created_at, revision) VALUES (?, ?, ?, ?, ?)"
 _PROFILE_CHANGE: Final = "UPDATE ca_profiles SET name = ?, profile = ?, revision = ? WHERE id = ?"
 _PROFILE_DELETE: Final = "DELETE FROM ca_profiles WHERE id = ?"
 _INTENT_BEGIN: Final = (
-    "INSERT INTO ca_intents (id, kind, ca_id, engine_id, serial, created_at, revision) VALUES (?, ?, ?, ?, ?, ?, ?)"
+    "INSERT INTO ca_intents (id, kind, ca_id, engine_id, serial, created_at, revision, key_name)"
+    " VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
 )
 _INTENT_END: Final = "DELETE FROM ca_intents WHERE id = ?"
 _NUMBER_TAKE: Final = (
@@ -163,6 +164,9 @@ def _create_request(record: Record, state: RequestState) -> Iterable[Statement]:
         state.request,
         _text(state.metadata),
         _json(state.issuance_expiration),
+        state.profile_id,
+        state.near,
+        state.critical,
         state.created_at,
         record.sequence,
     )
@@ -187,7 +191,16 @@ def _delete_profile(_: Record, state: ProfileState) -> Iterable[Statement]:
 
 
 def _begin_intent(record: Record, data: IntentBegun) -> Iterable[Statement]:
-    values = (data.id, data.kind.value, data.ca_id, data.engine_id, data.serial, data.created_at, record.sequence)
+    values = (
+        data.id,
+        data.kind.value,
+        data.ca_id,
+        data.engine_id,
+        data.serial,
+        data.created_at,
+        record.sequence,
+        data.key_name,
+    )
     yield Statement(_INTENT_BEGIN, values)
 
 

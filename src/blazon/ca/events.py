@@ -104,6 +104,9 @@ class RequestState(msgspec.Struct, frozen=True, kw_only=True):
     request: str
     metadata: msgspec.Raw
     issuance_expiration: Expiration
+    profile_id: str = ""
+    near: int | None = None
+    critical: int | None = None
     created_at: int
 
 
@@ -125,6 +128,7 @@ class IntentBegun(msgspec.Struct, frozen=True, kw_only=True):
     engine_id: str
     serial: str
     created_at: int
+    key_name: str = ""
 
 
 class IntentEnded(msgspec.Struct, frozen=True, kw_only=True):

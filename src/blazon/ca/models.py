@@ -18,6 +18,7 @@ __all__ = [
     "AUTHORITY",
     "CERTIFICATE",
     "CRL",
+    "EXISTS",
     "INTENT",
     "NAME_KEY",
     "PROFILE",
@@ -43,6 +44,9 @@ REQUEST: Final = SubjectKind("ca-request", "ca_requests")
 PROFILE: Final = SubjectKind("ca-profile", "ca_profiles")
 INTENT: Final = SubjectKind("ca-intent", "ca_intents")
 CRL: Final = SubjectKind("ca-crl", "ca_crls")
+
+EXISTS: Final = "CA already exists"
+"""What a second one with an id is told (fact sheet §2c.1)."""
 
 NAME_KEY: Final = "lamassu.io/name"
 """Where the metadata of a CA has its name, when whoever made it gave no metadata."""
@@ -150,7 +154,10 @@ class Certificate(Issued, frozen=True, kw_only=True):
 
 
 class PendingRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """A CA that waits for its certificate from an outside parent. `request` is PKCS #10 in PEM."""
+    """A CA that waits for its certificate from an outside parent. `request` is PKCS #10 in PEM.
+
+    The profile and the deltas are those of the CA to be.
+    """
 
     id: str
     subject: Subject
@@ -158,6 +165,9 @@ class PendingRequest(msgspec.Struct, frozen=True, kw_only=True):
     request: str
     metadata: msgspec.Raw
     issuance_expiration: Expiration
+    profile_id: str = ""
+    near: int | None = None
+    critical: int | None = None
     created_at: int
     revision: int
 
@@ -188,7 +198,11 @@ class IntentKind(StrEnum):
 
 
 class Intent(msgspec.Struct, frozen=True, kw_only=True):
-    """Something that was begun. `ca_id` is the CA it is about, by which its key is called in the engine."""
+    """Something that was begun. `ca_id` is the CA it is about.
+
+    `key_name` is what the engine calls the key that is made, brought or destroyed: no two intents make one of the same
+    name, so whoever cancels one cannot destroy the key of another. Empty when no key is.
+    """
 
     id: str
     kind: IntentKind
@@ -197,6 +211,7 @@ class Intent(msgspec.Struct, frozen=True, kw_only=True):
     serial: str
     created_at: int
     revision: int
+    key_name: str = ""
 
 
 class CrlNumber(msgspec.Struct, frozen=True):

@@ -12,6 +12,7 @@ from typing import Final
 import msgspec
 
 from blazon.ca.listing import Condition, Listing
+from blazon.ca.rows import AUTHORITY_COLUMNS, CERTIFICATE_COLUMNS
 from blazon.storage import Dialect, Value
 
 __all__ = [
@@ -23,10 +24,6 @@ __all__ = [
     "page_query",
 ]
 
-_ISSUED: Final = (
-    "serial, issuer_serial, issuer_id, status, certificate, key_type, key_bits, subject, valid_from, valid_to, near_at,"
-    " critical_at, revoked_at, reason, type, engine_id, metadata, created_at"
-)
 Conditions = Mapping[str, Value]
 """What must hold of a list besides its filters: comparisons with one `?` each, and their values."""
 
@@ -51,7 +48,7 @@ class List(msgspec.Struct, frozen=True, kw_only=True):
 
 AUTHORITY_LIST: Final = List(
     table="cas",
-    columns=f"{_ISSUED}, id, issuance_expiration, key, chain, level, profile_id, near, critical, revision",
+    columns=AUTHORITY_COLUMNS,
     order="created_at",
     tie="id",
     unique=frozenset({"id"}),
@@ -61,7 +58,7 @@ AUTHORITY_LIST: Final = List(
 )
 CERTIFICATE_LIST: Final = List(
     table="certificates",
-    columns=f"{_ISSUED}, created, revision",
+    columns=CERTIFICATE_COLUMNS,
     order="created",
     tie="created",
     unique=frozenset({"created", "serial"}),

@@ -3,9 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Sequence
-from typing import Any, Final
-
-import msgspec
+from typing import Final
 
 from blazon.ca.listing import Listing
 from blazon.ca.models import (
@@ -13,35 +11,30 @@ from blazon.ca.models import (
     Certificate,
     CrlNumber,
     Intent,
-    IntentKind,
     OcspFacts,
-    Owner,
     PendingRequest,
     Status,
     StoredProfile,
 )
 from blazon.ca.paging import AUTHORITY_LIST, CERTIFICATE_LIST, Conditions, PageQuery, page_query
-from blazon.ca.x509 import Expiration, Profile, Reason, Subject
-from blazon.engines import KeySpec, KeyType, StoredKey
+from blazon.ca.rows import AUTHORITY_COLUMNS as _AUTHORITY
+from blazon.ca.rows import CERTIFICATE_COLUMNS as _CERTIFICATE
+from blazon.ca.rows import INTENT_COLUMNS as _INTENT
+from blazon.ca.rows import REQUEST_COLUMNS as _REQUEST
+from blazon.ca.rows import authority_of_row as _authority
+from blazon.ca.rows import certificate_of_row as _certificate
+from blazon.ca.rows import intent_of_row as _intent
+from blazon.ca.rows import profile_of_row as _stored_profile
+from blazon.ca.rows import request_of_row as _request
+from blazon.ca.x509 import Reason
 from blazon.storage import Database, Row, Value
 
 __all__ = ["Store"]
-
-_AUTHORITY: Final = AUTHORITY_LIST.columns
-_CERTIFICATE: Final = CERTIFICATE_LIST.columns
-_REQUEST: Final = "id, subject, key, request, metadata, issuance_expiration, created_at, revision"
-_INTENT: Final = "id, kind, ca_id, engine_id, serial, created_at, revision"
 
 _PAGE: Final = 1_000
 """Rows of a long walk that are read at once: few, as whoever works on them, in whatever thread, holds the loop up."""
 
 _NANOSECONDS: Final = 1_000_000_000
-
-_subject = msgspec.json.Decoder(Subject).decode
-_expiration = msgspec.json.Decoder(Expiration).decode
-_key = msgspec.json.Decoder(StoredKey).decode
-_chain = msgspec.json.Decoder(tuple[bytes, ...]).decode
-_profile = msgspec.json.Decoder(Profile).decode
 
 
 class Store:
@@ -106,8 +99,12 @@ class Store:
         return [_stored_profile(row) for row in rows]
 
     async def profile_in_use(self, identifier: str) -> bool:
-        """Whether a CA issues by this profile."""
-        return await self._database.row("SELECT 1 FROM cas WHERE profile_id = ? LIMIT 1", (identifier,)) is not None
+        """Whether a CA issues by this profile, or will once it has its certificate."""
+        row = await self._database.row(
+            "SELECT 1 FROM cas WHERE profile_id = ? UNION ALL SELECT 1 FROM ca_requests WHERE profile_id = ? LIMIT 1",
+            (identifier, identifier),
+        )
+        return row is not None
 
     async def intents(self, before: int) -> list[Intent]:
         """What was begun before a time (Unix nanoseconds) and neither done nor cancelled, the oldest first."""
@@ -116,9 +113,10 @@ class Store:
         )
         return [_intent(row) for row in rows]
 
-    async def intent_is_open(self, identifier: str) -> bool:
-        """Whether an intent was neither done nor cancelled."""
-        return await self._database.row("SELECT 1 FROM ca_intents WHERE id = ?", (identifier,)) is not None
+    async def intent_is_open(self, intent: Intent) -> bool:
+        """Whether an intent was neither done nor cancelled; a later one may have its id."""
+        wanted = (intent.id, intent.revision)
+        return await self._database.row("SELECT 1 FROM ca_intents WHERE id = ? AND revision = ?", wanted) is not None
 
     async def crl_number(self, ca_id: str) -> CrlNumber | None:
         """The number of the last CRL of a CA."""
@@ -162,32 +160,44 @@ class Store:
         return [_authority(row) for row in rows] if table == "cas" else [_certificate(row) for row in rows]
 
     async def below_revoked(self, limit: int) -> tuple[list[Authority], list[Certificate]]:
-        """CAs and certificates that live although the CA above them was revoked for good."""
+        """CAs and certificates that live, or are held, although the CA above them was revoked for good."""
         authorities: list[Authority] = []
         certificates: list[Certificate] = []
         revoked = await self._database.rows(
             "SELECT c.id FROM cas c WHERE c.status = 'REVOKED' AND c.reason <> 'CertificateHold' AND (EXISTS (SELECT 1"
-            " FROM certificates x WHERE x.issuer_id = c.id AND x.due > 0) OR EXISTS (SELECT 1 FROM cas b WHERE"
-            " b.issuer_id = c.id AND b.id <> c.id AND b.due > 0))"
+            " FROM certificates x WHERE x.issuer_id = c.id AND x.due > 0) OR EXISTS (SELECT 1 FROM certificates h WHERE"
+            " h.issuer_id = c.id AND h.reason = 'CertificateHold') OR EXISTS (SELECT 1 FROM cas b WHERE"
+            " b.issuer_id = c.id AND b.id <> c.id AND (b.due > 0 OR b.reason = 'CertificateHold')))"
         )
         for (identifier,) in revoked:
             authorities += map(
                 _authority,
                 await self._database.rows(
-                    f"SELECT {_AUTHORITY} FROM cas WHERE issuer_id = ? AND id <> ? AND due > 0 ORDER BY id",
+                    f"SELECT {_AUTHORITY} FROM cas WHERE issuer_id = ? AND id <> ?"
+                    " AND (due > 0 OR reason = 'CertificateHold') ORDER BY id",
                     (identifier, identifier),
                 ),
             )
-            certificates += map(
-                _certificate,
-                await self._database.rows(
-                    f"SELECT {_CERTIFICATE} FROM certificates WHERE issuer_id = ? AND due > 0 ORDER BY due LIMIT ?",
-                    (identifier, limit - len(certificates)),
-                ),
-            )
+            for which in ("due > 0 ORDER BY due", "reason = 'CertificateHold'"):  # each has an index
+                certificates += map(
+                    _certificate,
+                    await self._database.rows(
+                        f"SELECT {_CERTIFICATE} FROM certificates WHERE issuer_id = ? AND {which} LIMIT ?",
+                        (identifier, limit - len(certificates)),
+                    ),
+                )
             if len(certificates) >= limit:
                 break
         return authorities, certificates
+
+    async def lives_below(self, ca_id: str) -> bool:
+        """Whether a certificate of this CA lives, or is held."""
+        row = await self._database.row(
+            "SELECT 1 WHERE EXISTS (SELECT 1 FROM certificates x WHERE x.issuer_id = ? AND x.due > 0) OR EXISTS"
+            " (SELECT 1 FROM certificates h WHERE h.issuer_id = ? AND h.reason = 'CertificateHold')",
+            (ca_id, ca_id),
+        )
+        return row is not None
 
     async def has_issued(self, ca_id: str) -> bool:
         """Whether a CA here stands below this one."""
@@ -197,9 +207,12 @@ class Store:
     async def ocsp_facts(self, ca_id: str, serial: str) -> OcspFacts | None:
         """What OCSP says about a certificate or a CA that a CA issued; None when it issued none with this serial."""
         columns = "status, valid_to, revoked_at, reason"
+        # That of a CA wins: older versions let it be imported as any other certificate besides.
         row = await self._database.row(
-            f"SELECT {columns} FROM certificates WHERE serial = ? AND issuer_id = ?", (serial, ca_id)
-        ) or await self._database.row(f"SELECT {columns} FROM cas WHERE serial = ? AND issuer_id = ?", (serial, ca_id))
+            f"SELECT {columns}, 1 AS place FROM cas WHERE serial = ? AND issuer_id = ? UNION ALL"
+            f" SELECT {columns}, 2 FROM certificates WHERE serial = ? AND issuer_id = ? ORDER BY place LIMIT 1",
+            (serial, ca_id, serial, ca_id),
+        )
         if row is None:
             return None
         return OcspFacts(Status(row[0]), row[1], row[2] // _NANOSECONDS, Reason(row[3]) if row[3] else None)
@@ -227,77 +240,3 @@ class Store:
             f"SELECT issuer_id, status, count(*) FROM certificates{where} GROUP BY issuer_id, status", values
         )
         return [(row[0], row[1], row[2]) for row in rows]
-
-
-def _raw(text: str) -> msgspec.Raw:
-    return msgspec.Raw(text.encode())
-
-
-def _issued(row: Any) -> dict[str, Any]:
-    return {
-        "serial": row[0],
-        "issuer_serial": row[1],
-        "issuer_id": row[2],
-        "status": Status(row[3]),
-        "certificate": bytes(row[4]),
-        "key_spec": KeySpec(KeyType(row[5]), row[6]),
-        "subject": _subject(row[7]),
-        "valid_from": row[8],
-        "valid_to": row[9],
-        "near_at": row[10],
-        "critical_at": row[11],
-        "revoked_at": row[12],
-        "reason": Reason(row[13]) if row[13] else None,
-        "type": Owner(row[14]),
-        "engine_id": row[15],
-        "metadata": _raw(row[16]),
-        "created_at": row[17],
-    }
-
-
-def _authority(row: Any) -> Authority:
-    return Authority(
-        **_issued(row),
-        id=row[18],
-        issuance_expiration=_expiration(row[19]),
-        key=_key(row[20]) if row[20] else None,
-        chain=_chain(row[21]),
-        level=row[22],
-        profile_id=row[23],
-        near=row[24],
-        critical=row[25],
-        revision=row[26],
-    )
-
-
-def _certificate(row: Any) -> Certificate:
-    return Certificate(**_issued(row), created=row[18], revision=row[19])
-
-
-def _request(row: Any) -> PendingRequest:
-    return PendingRequest(
-        id=row[0],
-        subject=_subject(row[1]),
-        key=_key(row[2]),
-        request=row[3],
-        metadata=_raw(row[4]),
-        issuance_expiration=_expiration(row[5]),
-        created_at=row[6],
-        revision=row[7],
-    )
-
-
-def _stored_profile(row: Any) -> StoredProfile:
-    return StoredProfile(id=row[0], name=row[1], profile=_profile(row[2]), created_at=row[3], revision=row[4])
-
-
-def _intent(row: Any) -> Intent:
-    return Intent(
-        id=row[0],
-        kind=IntentKind(row[1]),
-        ca_id=row[2],
-        engine_id=row[3],
-        serial=row[4],
-        created_at=row[5],
-        revision=row[6],
-    )

@@ -1,10 +1,12 @@
 """The AWS KMS engine: keys in Amazon's key management service, or in one that speaks its protocol.
 
-A key is found by its alias `alias/blazon-<name>`; its handle is its ARN. KMS signs a message of at most 4096 bytes and
-longer ones, such as CRLs, by their digest; Ed25519 has no digest that X.509 knows, so it is not offered.
+A key is found by its alias `alias/blazon-<name>`, with `/` for `.`; its handle is its ARN. KMS signs a message of at
+most 4096 bytes and longer ones, such as CRLs, by their digest; Ed25519 has no digest that X.509 knows, so it is not
+offered.
 """
 
 import importlib.util
+import itertools
 from collections.abc import Iterator
 from contextlib import contextmanager
 from threading import Lock
@@ -27,6 +29,8 @@ _SUPPORTED: Final = (
 _SCHEMES: Final = {"pkcs1": "RSASSA_PKCS1_V1_5", "pss": "RSASSA_PSS", "ecdsa": "ECDSA"}
 _CURVE_HASHES: Final = {256: "sha256", 384: "sha384", 521: "sha512"}
 _LONGEST_MESSAGE: Final = 4096
+_TAG: Final = "blazon-name"
+_MOST_ORPHANS: Final = 1000
 _WAITING_DAYS: Final = 7
 """The shortest time KMS waits before it destroys a key; until then an administrator of AWS can take it back."""
 
@@ -73,11 +77,13 @@ class KmsEngine(Engine):
     def create(self, name: str, spec: KeySpec) -> StoredKey:
         check_name(name)
         check_supported(self._id, _SUPPORTED, spec)
-        if self.find(name) is not None:
+        if self._by_alias(name) is not None:
             raise Conflict(f"the engine {self._id} has a key {name} already")
         with self._asking("make a key") as client:
             kind = f"RSA_{spec.bits}" if spec.type is KeyType.RSA else f"ECC_NIST_P{spec.bits}"
-            made = client.create_key(KeySpec=kind, KeyUsage="SIGN_VERIFY", Description=f"Blazon {name}")
+            # The tag is there from the first moment: a kill before the alias is must not leave a key nobody finds.
+            tags = [{"TagKey": _TAG, "TagValue": name}]
+            made = client.create_key(KeySpec=kind, KeyUsage="SIGN_VERIFY", Description=f"Blazon {name}", Tags=tags)
             arn: str = made["KeyMetadata"]["Arn"]
             try:
                 client.create_alias(AliasName=_alias(name), TargetKeyId=arn)
@@ -99,6 +105,14 @@ class KmsEngine(Engine):
 
     def find(self, name: str) -> StoredKey | None:
         check_name(name)
+        found = self._by_alias(name)
+        if found is not None:
+            return found
+        with self._asking("look through the keys") as client:
+            arn = _tagged(client, name)
+            return None if arn is None else self._stored(client, name, arn)
+
+    def _by_alias(self, name: str) -> StoredKey | None:
         try:
             with self._asking("find a key") as client:
                 arn: str = client.describe_key(KeyId=_alias(name))["KeyMetadata"]["Arn"]
@@ -181,9 +195,36 @@ class KmsEngine(Engine):
             return self._made
 
 
+def _tagged(client: Any, name: str) -> str | None:
+    """The ARN of the key that has this name as its tag and never got its alias.
+
+    Whoever asks cleans up after a kill: of at most `_MOST_ORPHANS` keys without an alias the tags are read, of those
+    the account lets us look at.
+    """
+    from botocore.exceptions import ClientError
+
+    aliases = client.get_paginator("list_aliases").paginate()
+    named = {alias.get("TargetKeyId") for page in aliases for alias in page["Aliases"]}
+    keys = (key for page in client.get_paginator("list_keys").paginate() for key in page["Keys"])
+    for key in itertools.islice((key for key in keys if key["KeyId"] not in named), _MOST_ORPHANS):
+        try:
+            tags = client.list_resource_tags(KeyId=key["KeyId"])["Tags"]
+            if {"TagKey": _TAG, "TagValue": name} not in tags:
+                continue
+            metadata = client.describe_key(KeyId=key["KeyId"])["KeyMetadata"]
+        except ClientError as error:
+            if error.response.get("Error", {}).get("Code") == "AccessDeniedException":
+                continue
+            raise
+        if metadata["KeyState"] != "PendingDeletion":
+            return str(metadata["Arn"])
+    return None
+
+
 def _key_id(arn: str) -> str:
     return arn.rpartition("/")[2]
 
 
 def _alias(name: str) -> str:
-    return f"alias/blazon-{name}"
+    # An alias takes no `.`, and a name has no `/`.
+    return "alias/blazon-" + name.replace(".", "/")

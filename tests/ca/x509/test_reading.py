@@ -2,7 +2,9 @@
 
 import base64
 import contextlib
+import time
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -14,6 +16,7 @@ from cryptography.hazmat.primitives.serialization import (
     Encoding,
     NoEncryption,
     PrivateFormat,
+    load_pem_private_key,
 )
 from cryptography.x509.oid import NameOID
 from hypothesis import example, given
@@ -235,6 +238,32 @@ def test_a_private_key_that_cannot_be_used_is_refused_and_never_quoted() -> None
             read_private_key(data)
         shown = f"{caught.value} {caught.value.__cause__}"
         assert base64.b64encode(plain)[40:60].decode() not in shown
+
+
+def test_the_numbers_of_an_rsa_key_are_looked_at_without_holding_everything_up() -> None:
+    good = rsa.generate_private_key(65537, 4096)
+    pem = good.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+
+    def seconds(read: Callable[[], object]) -> float:
+        begin = time.process_time()
+        read()
+        return time.process_time() - begin
+
+    ours = min(seconds(lambda: read_private_key(pem)) for _ in range(3))
+    assert ours < seconds(lambda: load_pem_private_key(pem, None)) / 2
+
+    numbers = good.private_numbers()
+    der = good.private_bytes(Encoding.DER, PrivateFormat.TraditionalOpenSSL, NoEncryption())
+    for number in (numbers.p, numbers.q, numbers.d, numbers.dmp1, numbers.dmq1, numbers.iqmp):
+        octets = number.to_bytes((number.bit_length() + 7) // 8, "big")
+        with pytest.raises(Malformed, match="cannot be read"):
+            read_private_key(der.replace(octets, _flip(octets, len(octets) - 1, 2)))
+
+
+def test_an_rsa_key_larger_than_those_of_cas_is_refused() -> None:
+    large = rsa.generate_private_key(65537, 4104).private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
+    with pytest.raises(RuleBroken, match="at most 4096 bits, this one has 4104"):
+        read_private_key(large)
 
 
 @pytest.mark.parametrize("text", ["*", "AAA", "AA==A", "é", "AA AA"])

@@ -1,5 +1,6 @@
 """CAs over HTTP."""
 
+import asyncio
 from collections.abc import Sequence
 from typing import Annotated, Any
 
@@ -28,7 +29,7 @@ from blazon.ca.api.shapes import (
 )
 from blazon.ca.listing import AUTHORITY_FIELDS
 from blazon.ca.models import Owner, PendingRequest
-from blazon.ca.service import Authorities, AuthorityDraft, ImportDraft, Imports, RequestDraft, Requests
+from blazon.ca.service import Authorities, AuthorityDraft, CompleteDraft, ImportDraft, Imports, RequestDraft, Requests
 from blazon.ca.service.rules import read_reason
 from blazon.ca.x509 import CaOptions, NameConstraints, format_serial, parse_serial, pem_of, read_private_key
 from blazon.clock import rfc3339
@@ -65,8 +66,8 @@ class ImportCaBody(Struct, frozen=True, kw_only=True):
     id: str | None = None
     engine_id: str | None = None
     private_key: Annotated[str, Meta(description="Base64 of PEM (PKCS #8), not encrypted.")] | None = None
-    ca_chain: tuple[Encoded, ...] = ()
-    ca_type: Owner | None = None
+    ca_chain: tuple[Encoded, ...] | None = None
+    ca_type: Annotated[str, Meta(description="IMPORTED or EXTERNAL; it is told by the private key.")] | None = None
     issuance_expiration: ExpirationBody | None = None
     metadata: Metadata | None = None
     profile_id: str | None = None
@@ -83,14 +84,21 @@ class RequestCaBody(Struct, frozen=True, kw_only=True):
     issuance_expiration: ExpirationBody
     engine_id: str | None = None
     metadata: Metadata | None = None
+    profile_id: str | None = None
     path_length: Annotated[int, Meta(ge=0, le=255)] | None = None
+    near_expiration: str | None = None
+    critical_expiration: str | None = None
 
 
-class CompleteBody(Struct, frozen=True):
-    """The certificate an outside parent made, and those above it, nearest first."""
+class CompleteBody(Struct, frozen=True, kw_only=True):
+    """The certificate an outside parent made, and those above it; the rest replaces what was requested."""
 
     certificate: Encoded
-    ca_chain: tuple[Encoded, ...] = ()
+    ca_chain: tuple[Encoded, ...] | None = None
+    issuance_expiration: ExpirationBody | None = None
+    profile_id: str | None = None
+    near_expiration: str | None = None
+    critical_expiration: str | None = None
 
 
 class RequestBody(Struct, frozen=True):
@@ -144,15 +152,16 @@ class AuthorityApi:
     async def import_ca(self, call: Call[ImportCaBody, NoQuery]) -> Reply:
         body = call.body
         wanted = Owner.EXTERNAL if not body.private_key else Owner.IMPORTED
-        if body.ca_type is not None and body.ca_type is not wanted:
+        if body.ca_type and body.ca_type != wanted:
             raise Malformed(
-                f"CA type inconsistent: {body.ca_type} given; with a private key it is IMPORTED, without EXTERNAL"
+                f"CA type inconsistent: {body.ca_type[:60]} given; with a private key it is IMPORTED, without EXTERNAL"
             )
+        key = octets_of("private_key", body.private_key) if body.private_key else b""
         draft = ImportDraft(
             id=body.id or "",
             certificate=read_certificate_field("ca", body.ca),
-            chain=tuple(read_certificate_field("ca_chain", each) for each in body.ca_chain),
-            private_key=read_private_key(octets_of("private_key", body.private_key)) if body.private_key else None,
+            chain=tuple(read_certificate_field("ca_chain", each) for each in body.ca_chain or ()),
+            private_key=await asyncio.to_thread(read_private_key, key) if key else None,
             issuance_expiration=None if body.issuance_expiration is None else body.issuance_expiration.read(),
             engine_id=body.engine_id or "",
             metadata=body.metadata,
@@ -205,7 +214,10 @@ class AuthorityApi:
             issuance_expiration=body.issuance_expiration.read(),
             engine_id=body.engine_id or "",
             metadata=body.metadata,
+            profile=body.profile_id or "",
             options=CaOptions(body.path_length),
+            near=seconds_of("near_expiration", body.near_expiration),
+            critical=seconds_of("critical_expiration", body.critical_expiration),
         )
         return Reply(201, _request(await self._requests.create(call.caller, draft)))
 
@@ -216,9 +228,16 @@ class AuthorityApi:
         return Reply(200, _request(await self._requests.view(call.caller, call.path["id"])))
 
     async def complete_ca_request(self, call: Call[CompleteBody, NoQuery]) -> Reply:
-        certificate = read_certificate_field("certificate", call.body.certificate)
-        chain = tuple(read_certificate_field("ca_chain", each) for each in call.body.ca_chain)
-        authority = await self._requests.complete(call.caller, call.path["id"], certificate, chain)
+        body = call.body
+        draft = CompleteDraft(
+            certificate=read_certificate_field("certificate", body.certificate),
+            chain=tuple(read_certificate_field("ca_chain", each) for each in body.ca_chain or ()),
+            issuance_expiration=None if body.issuance_expiration is None else body.issuance_expiration.read(),
+            profile=body.profile_id,
+            near=seconds_of("near_expiration", body.near_expiration),
+            critical=seconds_of("critical_expiration", body.critical_expiration),
+        )
+        authority = await self._requests.complete(call.caller, call.path["id"], draft)
         return authority_reply(authority, 201, made=True)
 
     async def delete_ca_request(self, call: Call[NoBody, NoQuery]) -> Reply:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from msgspec import Struct
 
-from blazon.ca.api.shapes import API, Nothing
+from blazon.ca.api.shapes import API, ExpirationBody, ExpirationShown, Nothing, expiration_shown
 from blazon.ca.models import StoredProfile
 from blazon.ca.service import Profiles
 from blazon.ca.x509 import Profile
@@ -17,11 +17,34 @@ __all__ = ["ProfileApi"]
 _ERRORS = (Forbidden, NotFound, Conflict, RuleBroken)
 
 
+class GivenProfile(Profile, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What certificates look like; its validity as a CA's expirations are given."""
+
+    validity: ExpirationBody | None = None  # type: ignore[assignment]
+
+    def read(self) -> Profile:
+        """As the rules know it. Raises Malformed."""
+        fields = {name: getattr(self, name) for name in Profile.__struct_fields__}
+        return Profile(**{**fields, "validity": None if self.validity is None else self.validity.read()})
+
+
+class ProfileShown(Profile, frozen=True, kw_only=True):
+    """What certificates look like."""
+
+    validity: ExpirationShown | None = None  # type: ignore[assignment]
+
+    @classmethod
+    def of(cls, profile: Profile) -> "ProfileShown":
+        """As answers show it."""
+        fields = {name: getattr(profile, name) for name in Profile.__struct_fields__}
+        return cls(**{**fields, "validity": None if profile.validity is None else expiration_shown(profile.validity)})
+
+
 class ProfileBody(Struct, frozen=True):
     """An issuance profile to keep."""
 
     name: str
-    profile: Profile
+    profile: GivenProfile
 
 
 class ShownProfile(Struct, frozen=True):
@@ -29,7 +52,7 @@ class ShownProfile(Struct, frozen=True):
 
     id: str
     name: str
-    profile: Profile
+    profile: ProfileShown
     creation_ts: str
 
 
@@ -46,7 +69,7 @@ class ProfileApi:
         self._profiles = profiles
 
     async def create_issuance_profile(self, call: Call[ProfileBody, NoQuery]) -> Reply:
-        return _reply(await self._profiles.create(call.caller, call.body.name, call.body.profile), 201)
+        return _reply(await self._profiles.create(call.caller, call.body.name, call.body.profile.read()), 201)
 
     async def list_issuance_profiles(self, call: Call[NoBody, NoQuery]) -> Reply:
         return Reply(200, ProfileList([_shown(each) for each in await self._profiles.browse(call.caller)]))
@@ -55,7 +78,8 @@ class ProfileApi:
         return _reply(await self._profiles.view(call.caller, call.path["id"]))
 
     async def update_issuance_profile(self, call: Call[ProfileBody, NoQuery]) -> Reply:
-        return _reply(await self._profiles.update(call.caller, call.path["id"], call.body.name, call.body.profile))
+        body = call.body
+        return _reply(await self._profiles.update(call.caller, call.path["id"], body.name, body.profile.read()))
 
     async def delete_issuance_profile(self, call: Call[NoBody, NoQuery]) -> Reply:
         await self._profiles.delete(call.caller, call.path["id"])
@@ -117,7 +141,7 @@ class ProfileApi:
 
 
 def _shown(stored: StoredProfile) -> ShownProfile:
-    return ShownProfile(stored.id, stored.name, stored.profile, rfc3339(stored.created_at))
+    return ShownProfile(stored.id, stored.name, ProfileShown.of(stored.profile), rfc3339(stored.created_at))
 
 
 def _reply(stored: StoredProfile, status: int = 200) -> Reply:

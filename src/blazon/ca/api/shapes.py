@@ -13,7 +13,17 @@ from msgspec import Meta, Struct
 from blazon.ca.events import wire_of_authority, wire_of_certificate
 from blazon.ca.listing import Field, Listing, read_listing
 from blazon.ca.models import Authority, Certificate, Status
-from blazon.ca.x509 import Expiration, Subject, from_base64, parse_duration, read_certificate, read_expiration
+from blazon.ca.x509 import (
+    Expiration,
+    ExpirationType,
+    Subject,
+    format_duration,
+    format_time,
+    from_base64,
+    parse_duration,
+    read_certificate,
+    read_expiration,
+)
 from blazon.engines import KeySpec, KeyType
 from blazon.errors import Malformed
 from blazon.web import Reply
@@ -26,6 +36,7 @@ __all__ = [
     "CertificatePage",
     "Encoded",
     "ExpirationBody",
+    "ExpirationShown",
     "KeyBody",
     "ListQuery",
     "Metadata",
@@ -37,6 +48,7 @@ __all__ = [
     "authority_reply",
     "certificate_body",
     "certificate_reply",
+    "expiration_shown",
     "listing_of",
     "octets_of",
     "read_certificate_field",
@@ -104,7 +116,7 @@ class KeyMetadata(Struct, frozen=True):
 
 
 class ExpirationShown(Struct, frozen=True, omit_defaults=True):
-    """An expiration; of a Duration `time` is its milliseconds."""
+    """An expiration: `time` (RFC 3339) is there of a Time, `duration` of a Duration."""
 
     type: str
     time: str = ""
@@ -127,7 +139,7 @@ class AuthorityBody(Struct, frozen=True, kw_only=True):
     engine_id: str
     id: str
     metadata: msgspec.Raw | Metadata
-    issuance_expiration: msgspec.Raw | ExpirationShown
+    issuance_expiration: ExpirationShown
     type: str
     creation_ts: str
     level: int
@@ -216,8 +228,17 @@ def listing_of(query: ListQuery, fields: Mapping[str, Field]) -> Listing:
 
 
 def authority_body(authority: Authority) -> AuthorityBody:
-    """A CA as answers show it."""
-    return AuthorityBody(**wire_of_authority(authority), profile_id=authority.profile_id)
+    """A CA as answers show it: as events do, but for the `time` of a Duration, which clients would take for a time."""
+    expiration = expiration_shown(authority.issuance_expiration)
+    fields = {**wire_of_authority(authority), "issuance_expiration": expiration}
+    return AuthorityBody(**fields, profile_id=authority.profile_id)
+
+
+def expiration_shown(expiration: Expiration) -> ExpirationShown:
+    """An expiration as answers show it."""
+    if expiration.type is ExpirationType.TIME:
+        return ExpirationShown(expiration.type.value, time=format_time(expiration.time))
+    return ExpirationShown(expiration.type.value, duration=format_duration(expiration.duration))
 
 
 def certificate_body(certificate: Certificate, private_key: str = "") -> CertificateBody:

@@ -13,7 +13,7 @@ from blazon.ca.service.life import Life
 from blazon.ca.service.messages import Messages
 from blazon.ca.service.ocsp import Ocsp
 from blazon.ca.service.profiles import Profiles
-from blazon.ca.service.requests import RequestDraft, Requests
+from blazon.ca.service.requests import CompleteDraft, RequestDraft, Requests
 from blazon.ca.service.responders import Responders
 from blazon.ca.service.rights import Rights
 from blazon.ca.service.rules import Deltas
@@ -23,6 +23,7 @@ __all__ = [
     "Authorities",
     "AuthorityDraft",
     "Certificates",
+    "CompleteDraft",
     "Crls",
     "Deltas",
     "Founding",

@@ -1,7 +1,7 @@
 """Certificate authorities: made, read, changed, deleted."""
 
 import asyncio
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 from cryptography import x509
@@ -37,6 +37,10 @@ from blazon.errors import Conflict, NotFound
 from blazon.log import Basis, Decision, EventType, Log, state_of
 
 __all__ = ["Authorities", "AuthorityDraft"]
+
+
+_CASCADE: Final = 2.0
+"""Seconds the deletion of a CA waits for what stands below it to be revoked."""
 
 
 class AuthorityDraft(msgspec.Struct, frozen=True, kw_only=True):
@@ -99,9 +103,9 @@ class Authorities:
                 profile_id = await self._founding.profile_of(draft.profile, basis)
                 parent = await self._parent(draft.parent, basis)
                 self._check_times(draft, parent)
-                await self._founding.check_free(identifier, engine, basis)
+                await self._founding.check_free(identifier, basis)
                 intent = await intents.begin(IntentKind.CREATE, identifier, engine.id)
-                key = await asyncio.to_thread(engine.create, identifier, draft.spec)
+                key = await asyncio.to_thread(engine.create, intent.key_name, draft.spec)
                 certificate = await self._certify(draft, key, parent, intents, basis)
                 issuing, level = _below(parent, identifier, format_serial(certificate.serial_number))
                 certified = Certified(
@@ -202,15 +206,19 @@ class Authorities:
         def change(authority: Authority) -> dict[str, Any]:
             return rules.changed_status(authority, status, reason, self._log.clock.now())
 
-        return await self._change(caller, name, events.CA_UPDATE_STATUS, change)
+        return await self._change(caller, name, events.CA_UPDATE_STATUS, change, lives=status is Status.ACTIVE)
 
-    async def _change(self, caller: Caller, name: str, kind: EventType[AuthorityState], change: Any) -> Authority:
+    async def _change(
+        self, caller: Caller, name: str, kind: EventType[AuthorityState], change: Any, *, lives: bool = False
+    ) -> Authority:
         async def decide() -> Decision:
             basis = await self._rights.pki(caller)
             authority = await self._fresh(name)
             expect(caller, authority.revision)
             basis[AUTHORITY.of(authority.id)] = authority.revision
             state = state_of(AuthorityState, authority, **change(authority))
+            if lives:
+                rules.check_can_live(authority, await self._keyring.over(authority.issuer_id, basis))
             return Decision((kind.event(AUTHORITY.of(authority.id), state),), basis)
 
         return first_authority(await self._log.commit(caller, decide), kind)
@@ -224,10 +232,11 @@ class Authorities:
         return found
 
     async def delete(self, caller: Caller, name: str) -> None:
-        """Deletes a CA that is over, with its key. Its certificates stay."""
+        """Deletes a CA that is over, with its key. Its certificates stay, and are revoked before when it was."""
         await self._intents.to_the_end(self._delete(caller, name))
 
     async def _delete(self, caller: Caller, name: str) -> None:
+        until = asyncio.get_running_loop().time() + _CASCADE
         async with self._intents.open(caller) as intents:
 
             async def decide() -> Decision:
@@ -238,15 +247,27 @@ class Authorities:
                 rules.check_deletable(authority)
                 if await self._store.has_issued(authority.id):
                     raise Conflict("there are CAs below this one; delete those first")
+                if rules.is_over(authority) and await self._lives_below(authority.id, until):
+                    raise Conflict("the certificates of the CA are still being revoked; try again in a moment")
                 basis[AUTHORITY.of(authority.id)] = authority.revision
                 if authority.key is not None:
-                    intent = await intents.begin(IntentKind.DELETE, authority.id, authority.engine_id)
+                    intent = await intents.begin(
+                        IntentKind.DELETE, authority.id, authority.engine_id, key_name=authority.key.name
+                    )
                     basis[INTENT.of(intent.id)] = intent.revision
                 gone = events.CA_DELETE.event(AUTHORITY.of(authority.id), state_of(AuthorityState, authority))
                 return Decision((gone,), basis)
 
             await self._log.commit(caller, decide)
             await intents.finish()
+
+    async def _lives_below(self, identifier: str, until: float) -> bool:
+        """Waits a little until nothing lives below a CA that was revoked. Whether something does still."""
+        while lives := await self._store.lives_below(identifier):
+            if asyncio.get_running_loop().time() > until:
+                break
+            await asyncio.sleep(0.1)
+        return lives
 
 
 def _below(parent: Loaded | None, identifier: str, serial: str) -> tuple[Issuing, int]:

@@ -36,6 +36,7 @@ from blazon.ca.x509 import (
     check_public_key,
     draft_leaf,
     format_serial,
+    is_ca,
     name_of,
     new_serial,
     read_csr,
@@ -44,7 +45,7 @@ from blazon.ca.x509 import (
 from blazon.caller import Caller
 from blazon.clock import NANOSECONDS
 from blazon.engines import ALL_KEYS, KeySpec, PrivateKey, check_supported, generate_key
-from blazon.errors import Conflict, NotFound
+from blazon.errors import Conflict, NotFound, RuleBroken
 from blazon.log import Basis, Decision, EventType, Log, Record, state_of
 
 __all__ = ["Certificates", "KeyedDraft", "SignDraft"]
@@ -130,6 +131,8 @@ class Certificates:
 
     async def _profile(self, loaded: Loaded, name: str, basis: Basis) -> Profile:
         if not name:
+            if loaded.authority.profile_id:
+                basis[PROFILE.of(loaded.authority.profile_id)] = loaded.profile_revision
             return loaded.profile
         stored = await self._store.profile(name)
         if stored is None:
@@ -183,11 +186,16 @@ class Certificates:
     async def import_(
         self, caller: Caller, certificate: x509.Certificate, metadata: dict[str, Any] | None
     ) -> Certificate:
-        """Takes a certificate made elsewhere, or by a CA here before."""
+        """Takes a certificate made elsewhere, or by a CA here before. Raises RuleBroken for that of a CA.
+
+        One certificate is in one list, so that it has one status.
+        """
         spec, kept = check_public_key(certificate.public_key()), rules.metadata_of(metadata)
 
         async def decide() -> Decision:
             basis = await self._rights.pki(caller)
+            if is_ca(certificate):
+                raise RuleBroken("the certificate is that of a CA; import it with POST /cas/import")
             serial = format_serial(certificate.serial_number)
             if await self._store.certificate(serial) is not None:
                 raise Conflict("certificate already exists")
@@ -197,6 +205,9 @@ class Certificates:
                 type=Owner.IMPORTED,
                 metadata=kept,
             )
+            if await self._keyring.over(issuing.issuer_id, basis) is not None:
+                fallen = {"status": Status.REVOKED, "reason": Reason.CESSATION_OF_OPERATION}
+                state = msgspec.structs.replace(state, **fallen, revoked_at=state.created_at)
             basis[CERTIFICATE.of(serial)] = 0
             return Decision((events.CERTIFICATE_IMPORT.event(CERTIFICATE.of(serial), state),), basis)
 
@@ -252,7 +263,8 @@ class Certificates:
         def change(certificate: Certificate) -> dict[str, Any]:
             return rules.changed_status(certificate, status, reason, self._log.clock.now())
 
-        return await self._change(caller, serial, events.CERTIFICATE_UPDATE_STATUS, change)
+        lives = status is Status.ACTIVE
+        return await self._change(caller, serial, events.CERTIFICATE_UPDATE_STATUS, change, lives=lives)
 
     async def _change(
         self,
@@ -260,6 +272,8 @@ class Certificates:
         serial: str,
         kind: EventType[CertificateState],
         change: Callable[[Certificate], dict[str, Any]],
+        *,
+        lives: bool = False,
     ) -> Certificate:
         async def decide() -> Decision:
             basis = await self._rights.pki(caller)
@@ -267,9 +281,10 @@ class Certificates:
             expect(caller, certificate.revision)
             subject = CERTIFICATE.of(certificate.serial)
             basis[subject] = certificate.revision
-            return Decision(
-                (kind.event(subject, state_of(CertificateState, certificate, **change(certificate))),), basis
-            )
+            changed = state_of(CertificateState, certificate, **change(certificate))
+            if lives:
+                rules.check_can_live(certificate, await self._keyring.over(certificate.issuer_id, basis))
+            return Decision((kind.event(subject, changed),), basis)
 
         return _first(await self._log.commit(caller, decide), kind)
 

@@ -1,8 +1,6 @@
 """What making and importing CAs have in common: free ids, places in a hierarchy, new rows."""
 
-import asyncio
 from collections.abc import Sequence
-from typing import Final
 
 import msgspec
 from cryptography import x509
@@ -10,19 +8,17 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from blazon.ca.events import AuthorityState
-from blazon.ca.models import AUTHORITY, PROFILE, Authority, Owner
+from blazon.ca.models import AUTHORITY, EXISTS, PROFILE, Authority, Owner
 from blazon.ca.service import rules
 from blazon.ca.service.rules import Deltas, Issuing
 from blazon.ca.store import Store
 from blazon.ca.x509 import Expiration, check_public_key, format_serial, is_self_issued
 from blazon.clock import NANOSECONDS
-from blazon.engines import Engine, StoredKey
+from blazon.engines import StoredKey
 from blazon.errors import Conflict, Malformed, NotFound
 from blazon.log import Basis, EventType, Log, Record
 
-__all__ = ["EXISTS", "Certified", "Founding", "authority_of", "der_of", "first_authority"]
-
-EXISTS: Final = "CA already exists"
+__all__ = ["Certified", "Founding", "authority_of", "der_of", "first_authority"]
 
 
 class Certified(msgspec.Struct, frozen=True, kw_only=True):
@@ -58,14 +54,11 @@ class Founding:
         """The time now in Unix seconds."""
         return self._log.clock.now() // NANOSECONDS
 
-    async def check_free(self, identifier: str, engine: Engine | None, basis: Basis) -> None:
-        """That an id is nobody's, neither here nor in the engine. Raises Conflict."""
+    async def check_free(self, identifier: str, basis: Basis) -> None:
+        """That an id is nobody's. Raises Conflict."""
         if await self._store.id_is_taken(identifier):
             raise Conflict(EXISTS)
         basis[AUTHORITY.of(identifier)] = 0
-        # A key of this name that is not ours must neither be used nor, when this fails, be destroyed.
-        if engine is not None and await asyncio.to_thread(engine.find, identifier) is not None:
-            raise Conflict(f"{EXISTS}: the engine has a key of this name")
 
     def state_of_new(
         self, certificate: x509.Certificate, certified: Certified, *, near: int | None, critical: int | None

@@ -7,9 +7,9 @@ import msgspec
 from cryptography import x509
 
 from blazon.ca import events
-from blazon.ca.models import AUTHORITY, INTENT, NAME_KEY, Authority, IntentKind, Owner
+from blazon.ca.models import AUTHORITY, EXISTS, INTENT, NAME_KEY, Authority, IntentKind, Owner
 from blazon.ca.service import rules
-from blazon.ca.service.founding import EXISTS, Certified, Founding, der_of, first_authority
+from blazon.ca.service.founding import Certified, Founding, der_of, first_authority
 from blazon.ca.service.intents import Intents, Open, ended
 from blazon.ca.service.rights import Rights
 from blazon.ca.store import Store
@@ -108,13 +108,12 @@ class Imports:
     async def _brought(
         self, draft: ImportDraft, identifier: str, engine: Engine, intents: Open, basis: Basis
     ) -> StoredKey | None:
+        await self._founding.check_free(identifier, basis)
         if draft.private_key is None:
-            await self._founding.check_free(identifier, None, basis)
             return None
-        await self._founding.check_free(identifier, engine, basis)
         intent = await intents.begin(IntentKind.IMPORT, identifier, engine.id)
         basis[INTENT.of(intent.id)] = intent.revision
-        return await asyncio.to_thread(engine.import_key, identifier, draft.private_key)
+        return await asyncio.to_thread(engine.import_key, intent.key_name, draft.private_key)
 
     async def _check_new(self, certificate: x509.Certificate) -> None:
         der = der_of(certificate)

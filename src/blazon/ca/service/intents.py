@@ -6,13 +6,15 @@
 
 An engine that fails ends its intent at once. Where who asked is gone before the engine is done, because it is slow and
 the time of the request is over, the work goes on to its end all the same. A process that is killed leaves its intent
-open, and the next start cancels it: the key is destroyed if no CA came of it, so nothing is half-issued. A certificate
+open, and the next start cancels it: the key is destroyed if no CA came of it, so nothing is half-issued. Of the intents
+to make a CA with one id only one is open at a time, and each has a name of its own for its key: what cancels it finds
+that key and no other. A certificate
 that was signed and not recorded was never shown to anybody. Keys that lie in this process, in the software engine,
 leave nothing behind and sign without an intent.
 """
 
 import asyncio
-from collections.abc import Coroutine, Sequence
+from collections.abc import Coroutine
 from types import TracebackType
 from typing import Any, Final, Self, TypeVar
 
@@ -21,13 +23,13 @@ import structlog
 
 from blazon.ca import events
 from blazon.ca.events import IntentBegun, IntentEnded
-from blazon.ca.models import INTENT, Intent, IntentKind
+from blazon.ca.models import AUTHORITY, EXISTS, INTENT, REQUEST, Intent, IntentKind
 from blazon.ca.store import Store
 from blazon.caller import ANONYMOUS, Caller
 from blazon.clock import NANOSECONDS
 from blazon.engines import Engines
-from blazon.errors import BlazonError, NotFound, Unavailable
-from blazon.log import Decision, Event, Log, Record
+from blazon.errors import BlazonError, Conflict, NotFound, Unavailable
+from blazon.log import Decision, Event, Log
 
 __all__ = ["Intents", "Open", "ended"]
 
@@ -35,6 +37,7 @@ _ABANDONED: Final = 600 * NANOSECONDS
 """How old an intent of another process is before it is taken for abandoned."""
 
 _SWEEP_EVERY: Final = 60.0
+_MAKES: Final = (IntentKind.CREATE, IntentKind.IMPORT, IntentKind.REQUEST)
 
 T = TypeVar("T")
 
@@ -49,9 +52,14 @@ class Open:
         self._caller = caller
         self._open: list[Intent] = []
 
-    async def begin(self, kind: IntentKind, ca_id: str, engine_id: str, serial: str = "") -> Intent:
-        """Records an intent."""
-        intent = await self._intents.record(self._caller, kind, ca_id, engine_id, serial)
+    async def begin(
+        self, kind: IntentKind, ca_id: str, engine_id: str, serial: str = "", *, key_name: str = ""
+    ) -> Intent:
+        """Records an intent. `key_name` is that of the key to destroy; one to make gets a new name.
+
+        Raises Conflict when there is a CA with this id, or somebody is making one.
+        """
+        intent = await self._intents.record(self._caller, kind, ca_id, engine_id, serial, key_name)
         self._open.append(intent)
         return intent
 
@@ -90,6 +98,11 @@ class Open:
                 self._intents.forget(intent)
 
 
+def _key_name(intent: Intent) -> str:
+    """Before keys had names of their own, the id of the CA was theirs."""
+    return intent.key_name or intent.ca_id
+
+
 def ended(intent: Intent, *, done: bool) -> Event:
     """The event that ends an intent."""
     data = IntentEnded(id=intent.id, kind=intent.kind, ca_id=intent.ca_id, serial=intent.serial, done=done)
@@ -103,8 +116,8 @@ class Intents:
         self._log = log
         self._store = store
         self._engines = engines
-        self._mine: set[str] = set()
-        self._left: dict[str, Intent] = {}
+        self._mine: set[int] = set()
+        self._left: dict[int, Intent] = {}
         self._going: set[asyncio.Task[Any]] = set()
 
     async def to_the_end(self, work: Coroutine[Any, Any, T]) -> T:
@@ -125,61 +138,75 @@ class Intents:
         """A block for the intents of one request."""
         return Open(self, caller)
 
-    async def record(self, caller: Caller, kind: IntentKind, ca_id: str, engine_id: str, serial: str) -> Intent:
+    async def record(
+        self, caller: Caller, kind: IntentKind, ca_id: str, engine_id: str, serial: str, key_name: str
+    ) -> Intent:
         """Records an intent, which is of this process until it is forgotten."""
         # Not under the request's Idempotency-Key: that belongs to what comes of it.
         as_caller = Caller(id=caller.id, traceparent=caller.traceparent)
-        intent = await self._record(as_caller, self._new(kind, ca_id, engine_id, serial), None)
+        intent = await self._record(as_caller, self._new(kind, ca_id, engine_id, serial, key_name), None)
         assert intent is not None
         return intent
 
-    def _new(self, kind: IntentKind, ca_id: str, engine_id: str, serial: str) -> IntentBegun:
-        identifier, now = self._log.new_id(), self._log.clock.now()
-        return IntentBegun(id=identifier, kind=kind, ca_id=ca_id, engine_id=engine_id, serial=serial, created_at=now)
+    def _new(self, kind: IntentKind, ca_id: str, engine_id: str, serial: str, key_name: str) -> IntentBegun:
+        identifier = self._log.new_id()
+        if kind in _MAKES:
+            # By the id of the CA, so that of two who want it at once only one comes to ask the engine.
+            key_name, identifier = f"{ca_id}.{identifier}", f"{ca_id}.key"
+        return IntentBegun(
+            id=identifier,
+            kind=kind,
+            ca_id=ca_id,
+            engine_id=engine_id,
+            serial=serial,
+            created_at=self._log.clock.now(),
+            key_name=key_name,
+        )
 
     async def _record(self, caller: Caller, begun: IntentBegun, instead: Intent | None) -> Intent | None:
         """Records an intent, and in the same operation the end of another one; None when that was not open any more."""
         event = events.INTENT_BEGIN.event(INTENT.of(begun.id), begun)
+        makes = begun.kind in _MAKES
 
         async def decide() -> Decision:
+            if makes and await self._store.id_is_taken(begun.ca_id):
+                raise Conflict(EXISTS)
             if instead is None:
-                return Decision((event,))
-            if not await self._store.intent_is_open(instead.id):
+                relies = {INTENT.of(begun.id): 0, AUTHORITY.of(begun.ca_id): 0, REQUEST.of(begun.ca_id): 0}
+                return Decision((event,), relies if makes else {})
+            if not await self._store.intent_is_open(instead):
                 return Decision(())
             return Decision((event, ended(instead, done=False)), {INTENT.of(instead.id): instead.revision})
 
-        self._mine.add(begun.id)
-        records: Sequence[Record] = ()
-        try:
-            records = await self._log.commit(caller, decide)
-        finally:
-            if not records:
-                self._mine.discard(begun.id)
-        return Intent(**msgspec.structs.asdict(begun), revision=records[0].sequence) if records else None
+        records = await self._log.commit(caller, decide)
+        if not records:
+            return None
+        self._mine.add(records[0].sequence)
+        return Intent(**msgspec.structs.asdict(begun), revision=records[0].sequence)
 
     def forget(self, intent: Intent) -> None:
         """This process no longer works on it."""
-        self._mine.discard(intent.id)
+        self._mine.discard(intent.revision)
 
     async def try_to_cancel(self, intent: Intent) -> None:
         """Cancels an intent; while the engine or the database is away it stays open, for the next sweep."""
         try:
             await self.cancel(intent)
         except Unavailable as error:
-            self._left[intent.id] = intent
+            self._left[intent.revision] = intent
             _log.warning("an intent stays open", intent=intent.id, kind=intent.kind, reason=error.reason)
 
     async def cancel(self, intent: Intent) -> None:
         """Destroys a key no CA came of, and ends the intent. Raises EngineUnavailable, StorageUnavailable."""
-        if not await self._store.intent_is_open(intent.id):
+        if not await self._store.intent_is_open(intent):
             self._settled(intent)  # another process took it for abandoned, and cleaned up
             return
-        destroyed = intent.kind is not IntentKind.SIGN and not await self._in_use(intent.ca_id)
+        destroyed = intent.kind is not IntentKind.SIGN and not await self._in_use(intent)
         if destroyed:
             await asyncio.to_thread(self._destroy, intent)
 
         async def decide() -> Decision:
-            if not await self._store.intent_is_open(intent.id):
+            if not await self._store.intent_is_open(intent):
                 return Decision(())
             end = ended(intent, done=destroyed and intent.kind is IntentKind.DELETE)
             return Decision((end,), {INTENT.of(intent.id): intent.revision})
@@ -192,10 +219,15 @@ class Intents:
 
     def _settled(self, intent: Intent) -> None:
         self.forget(intent)
-        self._left.pop(intent.id, None)
+        self._left.pop(intent.revision, None)
 
-    async def _in_use(self, ca_id: str) -> bool:
-        return await self._store.authority(ca_id) is not None or await self._store.request(ca_id) is not None
+    async def _in_use(self, intent: Intent) -> bool:
+        """Whether a CA or a request came of it after all: its end may have been recorded and nobody told."""
+        name = _key_name(intent)
+        for found in (await self._store.authority(intent.ca_id), await self._store.request(intent.ca_id)):
+            if found is not None and found.key is not None and found.key.name == name:
+                return True
+        return False
 
     def _destroy(self, intent: Intent) -> None:
         try:
@@ -203,7 +235,7 @@ class Intents:
         except NotFound:
             _log.warning("the engine of an intent is not configured; a key may be left in it", engine=intent.engine_id)
             return
-        key = engine.find(intent.ca_id)
+        key = engine.find(_key_name(intent))
         if key is not None:
             engine.delete(key)
 
@@ -216,7 +248,7 @@ class Intents:
             await self.try_to_cancel(intent)
         before = self._log.clock.now() - (0 if everything else _ABANDONED)
         for intent in await self._store.intents(before + 1):
-            if intent.id in self._mine:
+            if intent.revision in self._mine:
                 continue
             _log.warning("cancelling what was left half-done", intent=intent.id, kind=intent.kind, ca=intent.ca_id)
             if everything or intent.kind is IntentKind.SIGN:
@@ -230,7 +262,7 @@ class Intents:
         The other one may not be dead but slow: from then on what it made cannot be recorded, and its key can safely be
         destroyed. None when it came to its end meanwhile, or another process was faster.
         """
-        begun = self._new(IntentKind.DELETE, intent.ca_id, intent.engine_id, "")
+        begun = self._new(IntentKind.DELETE, intent.ca_id, intent.engine_id, "", _key_name(intent))
         return await self._record(ANONYMOUS, begun, intent)
 
     async def keep_sweeping(self) -> None:

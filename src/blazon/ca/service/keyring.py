@@ -8,12 +8,13 @@ from typing import Final
 import msgspec
 from cryptography import x509
 
-from blazon.ca.models import Authority
+from blazon.ca.models import AUTHORITY, Authority
+from blazon.ca.service.rules import is_over
 from blazon.ca.store import Store
 from blazon.ca.x509 import DEFAULT_PROFILE, Issuer, Profile, Urls
 from blazon.engines import Engines, PrivateKey
 from blazon.errors import Conflict, Malformed, NotFound
-from blazon.log import Record
+from blazon.log import Basis, Record
 
 __all__ = ["Keyring", "Loaded"]
 
@@ -23,7 +24,8 @@ _REMEMBERED: Final = 1_000
 class Loaded(msgspec.Struct, frozen=True, eq=False):
     """A CA with all that issuing needs. `private_key` is None when its key is elsewhere.
 
-    `quick` says that it signs in less than a millisecond and in this process.
+    `quick` says that it signs in less than a millisecond and in this process. `over` is the CA that was revoked for
+    good, and with it this one: itself, or one above it.
     """
 
     authority: Authority
@@ -31,6 +33,8 @@ class Loaded(msgspec.Struct, frozen=True, eq=False):
     private_key: PrivateKey | None
     quick: bool
     profile: Profile
+    profile_revision: int = 0
+    over: Authority | None = None
 
     @property
     def signer(self) -> PrivateKey:
@@ -91,15 +95,26 @@ class Keyring:
             await self.chain(authority),
             self._urls(authority.id),
         )
-        profile = DEFAULT_PROFILE
-        if authority.profile_id:
-            stored = await self._store.profile(authority.profile_id)
-            profile = DEFAULT_PROFILE if stored is None else stored.profile
+        stored = await self._store.profile(authority.profile_id) if authority.profile_id else None
+        profile, revision = (DEFAULT_PROFILE, 0) if stored is None else (stored.profile, stored.revision)
+        over = await self.over(authority.id, {})
         if authority.key is None:
-            return Loaded(authority, issuer, None, quick=False, profile=profile)
+            return Loaded(authority, issuer, None, quick=False, profile=profile, profile_revision=revision, over=over)
         private_key = await asyncio.to_thread(self._engines.open, authority.key)
         quick = self._engines.get(authority.engine_id).quick(authority.key_spec)
-        return Loaded(authority, issuer, private_key, quick, profile)
+        return Loaded(authority, issuer, private_key, quick, profile, revision, over)
+
+    async def over(self, identifier: str, basis: Basis) -> Authority | None:
+        """The first CA that was revoked for good, from this one upwards. `basis` gets all that were looked at."""
+        while identifier:
+            authority = await self._store.authority(identifier)
+            if authority is None:
+                return None
+            basis[AUTHORITY.of(identifier)] = authority.revision
+            if is_over(authority):
+                return authority
+            identifier = "" if authority.issuer_id == identifier else authority.issuer_id
+        return None
 
     async def chain(self, authority: Authority) -> list[x509.Certificate]:
         """The certificates above a CA, nearest first: of the CAs here, then those that came with the last of them."""
@@ -114,13 +129,15 @@ class Keyring:
         return [x509.load_der_x509_certificate(der) for der in found]
 
     def hear(self, records: Sequence[Record]) -> None:
-        """A listener of the log: drops the CAs that changed, and all of them when a profile did."""
+        """A listener of the log: drops the CAs that changed; all of them when a profile did, or a status."""
         for record in records:
             if record.service != "ca" or not record.is_fact:
                 continue
             if record.subject.startswith("ca:"):
                 self._dropped += 1
                 self._known.pop(record.key, None)
+                if record.type == "ca.update.status":  # those below it may have fallen with it
+                    self._known.clear()
             elif record.subject.startswith("ca-profile:"):
                 self._dropped += 1
                 self._known.clear()

@@ -14,8 +14,8 @@ import structlog
 from blazon.ca import events
 from blazon.ca.events import AuthorityState, CertificateState
 from blazon.ca.models import AUTHORITY, CERTIFICATE, Authority, Certificate, Status, due_of
+from blazon.ca.service import rules
 from blazon.ca.store import Store
-from blazon.ca.x509 import Reason
 from blazon.clock import NANOSECONDS
 from blazon.errors import Unavailable
 from blazon.log import Event, Log, Operation, Stale, state_of
@@ -81,23 +81,22 @@ class Life:
         return True
 
     async def _revoke_below(self) -> bool:
-        """Revokes what lives below a CA that was revoked for good, one event each (decision B13)."""
+        """Revokes what lives, or is held, below a CA that was revoked for good, one event each (decision B13)."""
         authorities, certificates = await self._store.below_revoked(_BATCH)
         if not authorities and not certificates:
             return False
         now = self._log.clock.now()
-        changes = {"status": Status.REVOKED, "reason": Reason.CESSATION_OF_OPERATION, "revoked_at": now}
         found, relies = list[Event](), dict[str, int]()
         for authority in authorities:
             subject = AUTHORITY.of(authority.id)
             relies[subject] = authority.revision
-            found.append(events.CA_UPDATE_STATUS.event(subject, state_of(AuthorityState, authority, **changes)))
+            state = state_of(AuthorityState, authority, **rules.fallen(authority, now))
+            found.append(events.CA_UPDATE_STATUS.event(subject, state))
         for certificate in certificates:
             subject = CERTIFICATE.of(certificate.serial)
             relies[subject] = certificate.revision
-            found.append(
-                events.CERTIFICATE_UPDATE_STATUS.event(subject, state_of(CertificateState, certificate, **changes))
-            )
+            fallen = state_of(CertificateState, certificate, **rules.fallen(certificate, now))
+            found.append(events.CERTIFICATE_UPDATE_STATUS.event(subject, fallen))
         await self._log.writer.commit(Operation(events=tuple(found), relies=relies))
         return True
 

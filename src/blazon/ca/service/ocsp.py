@@ -179,7 +179,6 @@ class Ocsp:
         return await self._store.ocsp_facts(loaded.authority.id, format_serial(cert_id.serial))
 
     def _status(self, loaded: Loaded, cert_id: CertId, facts: OcspFacts | None, now: int) -> CertStatus:
-        authority = loaded.authority
         until = now + self._lifetime
         if facts is None or facts.status is Status.EXPIRED:
             return CertStatus(cert_id, CertState.UNKNOWN, now, until)
@@ -187,8 +186,8 @@ class Ocsp:
             reason = facts.reason or Reason.UNSPECIFIED
             return CertStatus(cert_id, CertState.REVOKED, now, until, facts.revoked_at, reason)
         # What stands below a CA that was revoked for good is revoked, also before its own event has come.
-        if authority.status is Status.REVOKED and authority.reason is not Reason.CERTIFICATE_HOLD:
-            revoked_at = authority.revoked_at // NANOSECONDS
+        if loaded.over is not None:
+            revoked_at = loaded.over.revoked_at // NANOSECONDS
             return CertStatus(cert_id, CertState.REVOKED, now, until, revoked_at, Reason.CESSATION_OF_OPERATION)
         return CertStatus(cert_id, CertState.GOOD, now, until)
 

@@ -30,7 +30,7 @@ from blazon.engines import Engines, KeySpec
 from blazon.errors import NotFound
 from blazon.log import Decision, EventType, Log, Record
 
-__all__ = ["RequestDraft", "Requests"]
+__all__ = ["CompleteDraft", "RequestDraft", "Requests"]
 
 
 class RequestDraft(msgspec.Struct, frozen=True, kw_only=True):
@@ -42,7 +42,21 @@ class RequestDraft(msgspec.Struct, frozen=True, kw_only=True):
     issuance_expiration: Expiration
     engine_id: str = ""
     metadata: dict[str, Any] | None = None
+    profile: str = ""
     options: CaOptions = CaOptions()
+    near: int | None = None
+    critical: int | None = None
+
+
+class CompleteDraft(msgspec.Struct, frozen=True, kw_only=True):
+    """The certificate of an outside parent, those above it, and what shall be otherwise than it was requested."""
+
+    certificate: x509.Certificate
+    chain: tuple[x509.Certificate, ...] = ()
+    issuance_expiration: Expiration | None = None
+    profile: str | None = None
+    near: int | None = None
+    critical: int | None = None
 
 
 class Requests:
@@ -73,10 +87,11 @@ class Requests:
             async def decide() -> Decision:
                 await intents.drop()
                 basis = await self._rights.pki(caller)
-                await self._founding.check_free(identifier, engine, basis)
+                profile_id = await self._founding.profile_of(draft.profile, basis)
+                await self._founding.check_free(identifier, basis)
                 intent = await intents.begin(IntentKind.REQUEST, identifier, engine.id)
                 basis |= {REQUEST.of(identifier): 0, INTENT.of(intent.id): intent.revision}
-                key = await asyncio.to_thread(engine.create, identifier, draft.spec)
+                key = await asyncio.to_thread(engine.create, intent.key_name, draft.spec)
                 opened = await asyncio.to_thread(self._engines.open, key)
                 pem = await asyncio.to_thread(request_ca, opened, draft.subject, draft.options)
                 state = RequestState(
@@ -86,6 +101,9 @@ class Requests:
                     request=pem.decode("ascii"),
                     metadata=kept,
                     issuance_expiration=draft.issuance_expiration,
+                    profile_id=profile_id,
+                    near=draft.near,
+                    critical=draft.critical,
                     created_at=self._log.clock.now(),
                 )
                 made = events.REQUEST_CREATE.event(REQUEST.of(identifier), state)
@@ -105,18 +123,23 @@ class Requests:
         await self._rights.pki(caller)
         return await self._store.requests()
 
-    async def complete(
-        self, caller: Caller, identifier: str, certificate: x509.Certificate, chain: tuple[x509.Certificate, ...]
-    ) -> Authority:
-        """Takes the certificate the outside parent made; the CA is MANAGED, as its key was made here."""
+    async def complete(self, caller: Caller, identifier: str, draft: CompleteDraft) -> Authority:
+        """Takes the certificate the outside parent made; the CA is MANAGED, as its key was made here.
+
+        The parent may certify for a shorter time than the CA was to issue for: then give another expiration.
+        """
+        certificate, chain = draft.certificate, draft.chain
         issuer = check_ca_certificate(certificate, now=self._founding.seconds, chain=chain)
 
         async def decide() -> Decision:
             basis = await self._rights.pki(caller)
             pending = await self._existing(identifier)
             check_key_pair(certificate, pending.key.load_public_key())
-            expiration = pending.issuance_expiration
+            expiration = draft.issuance_expiration or pending.issuance_expiration
             check_issuance_expiration(expiration, now=self._founding.seconds, ca_valid_to=issuer.valid_to)
+            profile_id = pending.profile_id
+            if draft.profile is not None:
+                profile_id = await self._founding.profile_of(draft.profile, basis)
             issuing, level = await self._founding.placed(certificate, chain, identifier, basis)
             certified = Certified(
                 id=identifier,
@@ -126,10 +149,12 @@ class Requests:
                 chain=() if issuing.issuer_id else tuple(map(der_of, chain)),
                 key=pending.key,
                 issuance_expiration=expiration,
-                profile_id="",
+                profile_id=profile_id,
                 metadata=pending.metadata,
             )
-            state = self._founding.state_of_new(certificate, certified, near=None, critical=None)
+            near = pending.near if draft.near is None else draft.near
+            critical = pending.critical if draft.critical is None else draft.critical
+            state = self._founding.state_of_new(certificate, certified, near=near, critical=critical)
             basis |= {AUTHORITY.of(identifier): 0, REQUEST.of(identifier): pending.revision}
             made = events.CA_IMPORT.event(AUTHORITY.of(identifier), state)
             return Decision((made, events.REQUEST_DELETE.event(REQUEST.of(identifier), _state(pending))), basis)
@@ -148,7 +173,9 @@ class Requests:
                 basis = await self._rights.pki(caller)
                 pending = await self._existing(identifier)
                 expect(caller, pending.revision)
-                intent = await intents.begin(IntentKind.DELETE, pending.id, pending.key.engine_id)
+                intent = await intents.begin(
+                    IntentKind.DELETE, pending.id, pending.key.engine_id, key_name=pending.key.name
+                )
                 basis |= {REQUEST.of(pending.id): pending.revision, INTENT.of(intent.id): intent.revision}
                 return Decision((events.REQUEST_DELETE.event(REQUEST.of(pending.id), _state(pending)),), basis)
 

@@ -20,10 +20,13 @@ __all__ = [
     "Deltas",
     "Issuing",
     "changed_status",
+    "check_can_live",
     "check_can_sign",
     "check_deletable",
     "check_id",
     "check_subject",
+    "fallen",
+    "is_over",
     "issued_fields",
     "metadata_of",
     "read_reason",
@@ -144,6 +147,29 @@ def changed_status(entity: Authority | Certificate, wanted: Status, reason: Reas
     raise kind(f"{refused}: from {entity.status} to {wanted}; REVOKED can be set, and ACTIVE to end a hold")
 
 
+def is_over(authority: Authority) -> bool:
+    """Whether it was revoked for good, and with it all that stands below it (decision B13)."""
+    return authority.status is Status.REVOKED and authority.reason is not Reason.CERTIFICATE_HOLD
+
+
+def fallen(entity: Authority | Certificate, now: int) -> dict[str, Any]:
+    """What changes of what stands below a CA that was revoked for good; the date of a hold stays, as above."""
+    held = entity.status is Status.REVOKED
+    return {
+        "status": Status.REVOKED,
+        "reason": Reason.CESSATION_OF_OPERATION,
+        "revoked_at": entity.revoked_at if held else now,
+    }
+
+
+def check_can_live(entity: Authority | Certificate, over: Authority | None) -> None:
+    """Nothing lives below a CA that was revoked for good. `over` is that CA."""
+    if over is not None and isinstance(entity, Authority):
+        raise RuleBroken(f"status transition not allowed for CA: the CA {over.id} above it is REVOKED for good")
+    if over is not None:
+        raise Malformed(f"new status transition not allowed for certificate: the CA {over.id} is REVOKED for good")
+
+
 def check_can_sign(authority: Authority) -> None:
     """A CA signs as long as it lives and has its key here."""
     if not authority.status.living:
@@ -154,8 +180,5 @@ def check_can_sign(authority: Authority) -> None:
 
 def check_deletable(authority: Authority) -> None:
     """A CA is deleted once it is over."""
-    final = authority.status is Status.EXPIRED or (
-        authority.status is Status.REVOKED and authority.reason is not Reason.CERTIFICATE_HOLD
-    )
-    if not final:
+    if authority.status is not Status.EXPIRED and not is_over(authority):
         raise Malformed(f"CA Status inconsistent: the CA is {authority.status}; revoke it before you delete it")

@@ -12,7 +12,7 @@ from blazon.ca.x509.keys import check_public_key
 from blazon.engines import PublicKey
 from blazon.errors import Malformed, RuleBroken
 
-__all__ = ["check_ca_certificate", "check_key_pair", "is_self_issued"]
+__all__ = ["check_ca_certificate", "check_key_pair", "is_ca", "is_self_issued"]
 
 
 def check_ca_certificate(certificate: x509.Certificate, *, now: int, chain: Sequence[x509.Certificate] = ()) -> Issuer:
@@ -43,6 +43,12 @@ def check_key_pair(certificate: x509.Certificate, public_key: PublicKey) -> None
     """Whether a certificate is for this key. Raises Malformed (the CA API answers 400)."""
     if certificate.public_key() != public_key:
         raise Malformed("CA and the provided key don't match")
+
+
+def is_ca(certificate: x509.Certificate) -> bool:
+    """Whether a certificate says that it is that of a CA (RFC 5280 §4.2.1.9)."""
+    constraints = extension_of(certificate.extensions, x509.BasicConstraints)
+    return constraints is not None and constraints.ca
 
 
 def is_self_issued(certificate: x509.Certificate) -> bool:

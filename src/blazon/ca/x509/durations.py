@@ -16,7 +16,9 @@ import msgspec
 from blazon.errors import Malformed, RuleBroken
 
 __all__ = [
+    "LONGEST",
     "NO_END",
+    "SECOND",
     "Expiration",
     "ExpirationType",
     "check_issuance_expiration",
@@ -30,14 +32,16 @@ __all__ = [
 NO_END: Final = 253_402_300_799
 """9999-12-31T23:59:59Z."""
 
-_SECOND: Final = 1_000_000_000
+SECOND: Final = 1_000_000_000
+"""In nanoseconds."""
+
 _UNITS: Final = {
-    "y": 364 * 86400 * _SECOND,
-    "w": 7 * 86400 * _SECOND,
-    "d": 86400 * _SECOND,
-    "h": 3600 * _SECOND,
-    "m": 60 * _SECOND,
-    "s": _SECOND,
+    "y": 364 * 86400 * SECOND,
+    "w": 7 * 86400 * SECOND,
+    "d": 86400 * SECOND,
+    "h": 3600 * SECOND,
+    "m": 60 * SECOND,
+    "s": SECOND,
     "ms": 1_000_000,
     "us": 1000,
     "µs": 1000,  # U+00B5
@@ -46,7 +50,8 @@ _UNITS: Final = {
 }
 _WRITTEN: Final = ("y", "w", "d", "h", "m", "s", "ms", "us", "ns")
 _PART: Final = re.compile(r"(\d{1,19}(?:\.\d{1,18})?)(ns|us|µs|μs|ms|s|m|h|d|w|y)", re.ASCII)
-_LONGEST: Final = 2**63 - 1
+LONGEST: Final = 2**63 - 1
+"""The longest duration, in nanoseconds."""
 
 
 class ExpirationType(StrEnum):
@@ -67,7 +72,7 @@ class Expiration(msgspec.Struct, frozen=True):
         """When it ends for what begins now; both in Unix seconds. Never after NO_END."""
         if self.type is ExpirationType.TIME:
             return self.time
-        return min(now + self.duration // _SECOND, NO_END)
+        return min(now + self.duration // SECOND, NO_END)
 
     def wire(self) -> dict[str, str]:
         """As the wires show it: a Time with its time, a Duration with itself and as `time` its milliseconds."""
@@ -86,7 +91,7 @@ def parse_duration(text: str) -> int:
     if text != "0" and (not parts or "".join(number + unit for number, unit in parts) != text):
         raise Malformed("a duration is numbers with units ns, us, ms, s, m, h, d, w, y, such as 1y2w or 90d")
     total = int(sum((Decimal(number) * _UNITS[unit] for number, unit in parts), Decimal(0)))
-    if total > _LONGEST:
+    if total > LONGEST:
         raise Malformed(
             "a duration is less than 2^63 nanoseconds, 292 years; use a time of 9999-12-31T23:59:59Z for no end"
         )
@@ -130,7 +135,7 @@ def read_expiration(kind: str, time: str | None, duration: str | None) -> Expira
         return Expiration(ExpirationType.TIME, time=seconds)
     if kind == ExpirationType.DURATION and duration:
         nanoseconds = parse_duration(duration)
-        if nanoseconds < _SECOND:
+        if nanoseconds < SECOND:
             raise Malformed("incompatible expiration time ref: the duration is less than a second")
         return Expiration(ExpirationType.DURATION, duration=nanoseconds)
     raise Malformed("incompatible expiration time ref: type is Time with a time, or Duration with a duration")

@@ -10,10 +10,11 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from blazon.engines import KeySpec, KeyType, spec_of
 from blazon.errors import RuleBroken
 
-__all__ = ["Strength", "check_public_key", "strength_of"]
+__all__ = ["Strength", "check_private_key", "check_public_key", "strength_of"]
 
 _LEAST_RSA: Final = 2048
 _MOST_RSA: Final = 8192
+_MOST_RSA_HERE: Final = 4096
 _LEAST_EXPONENT: Final = 65537
 _MOST_EXPONENT_BITS: Final = 256
 _FERMAT_ROUNDS: Final = 100
@@ -49,6 +50,33 @@ def check_public_key(public_key: object) -> KeySpec:
         numbers = public_key.public_numbers()
         _check_exponent(numbers.e)
         _check_modulus(numbers.n)
+    return spec
+
+
+def check_private_key(private_key: object) -> KeySpec:
+    """What kind of key it is. Raises RuleBroken when Blazon does not sign with such keys, ValueError when it is none.
+
+    Of an RSA key that was loaded without a look at its numbers this looks at them. It takes some 40 ms for 4096 bits;
+    what OpenSSL does takes ten times as long, and all the while no other thread of Python runs.
+    """
+    if not isinstance(private_key, rsa.RSAPrivateKey):
+        return check_public_key(private_key.public_key() if hasattr(private_key, "public_key") else private_key)
+    spec = check_public_key(private_key.public_key())
+    if spec.bits > _MOST_RSA_HERE:
+        raise RuleBroken(f"an RSA key of a CA has at most {_MOST_RSA_HERE} bits, this one has {spec.bits}")
+    numbers = private_key.private_numbers()
+    first, second, exponent = numbers.p, numbers.q, numbers.public_numbers.e
+    if min(first, second) < 3 or first * second != numbers.public_numbers.n:
+        raise ValueError("the modulus is not the product of the primes")
+    for prime, part in ((first, numbers.dmp1), (second, numbers.dmq1)):
+        if (
+            pow(2, prime - 1, prime) != 1
+            or (numbers.d * exponent - 1) % (prime - 1)
+            or (numbers.d - part) % (prime - 1)
+        ):
+            raise ValueError("the numbers do not fit each other")
+    if numbers.iqmp * second % first != 1:
+        raise ValueError("the coefficient does not fit the primes")
     return spec
 
 

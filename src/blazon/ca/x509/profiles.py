@@ -8,8 +8,9 @@ from enum import StrEnum
 from typing import Final
 
 import msgspec
+from cryptography import x509
 
-from blazon.ca.x509.durations import Expiration
+from blazon.ca.x509.durations import LONGEST, NO_END, SECOND, Expiration, ExpirationType
 from blazon.ca.x509.extensions import KeyUsage
 from blazon.ca.x509.general_names import NameType
 from blazon.ca.x509.names import Subject, name_of
@@ -105,6 +106,8 @@ DEFAULT_PROFILE: Final = Profile()
 
 def check_profile(profile: Profile) -> None:
     """Whether a profile makes sense. Raises RuleBroken."""
+    if profile.validity is not None:
+        _check_validity(profile.validity)
     if not 0 <= profile.backdate <= _LONGEST_BACKDATE:
         raise RuleBroken(f"backdate is 0 to {_LONGEST_BACKDATE} seconds")
     if not 0 <= profile.most_names <= _MOST_NAMES:
@@ -121,7 +124,7 @@ def check_profile(profile: Profile) -> None:
                 " another usage than OCSPSigning and anyExtendedKeyUsage"
             )
     if not all(map(_is_oid, profile.policies)):
-        raise RuleBroken("policies are object identifiers, such as 1.3.6.1.4.1.1.2")
+        raise RuleBroken("policies are object identifiers of at most 63 octets, such as 1.3.6.1.4.1.1.2")
     if not profile.allowed_keys or any(rule.least > rule.most for rule in profile.allowed_keys):
         raise RuleBroken("allowed_keys names at least one kind of key, from least to most bits")
     for many in (profile.extended_key_usage, profile.policies):
@@ -130,8 +133,22 @@ def check_profile(profile: Profile) -> None:
     name_of(profile.subject)
 
 
+def _check_validity(validity: Expiration) -> None:
+    if validity.type is ExpirationType.TIME:
+        good = 0 < validity.time <= NO_END and not validity.duration
+    else:
+        good = SECOND <= validity.duration <= LONGEST and not validity.time
+    if not good:
+        raise RuleBroken(
+            "validity is of type Time with a time until 9999, or of type Duration with a duration of a second or more"
+        )
+
+
 def _is_oid(text: str) -> bool:
     if not _OID.fullmatch(text):
         return False
-    first, second = map(int, text.split(".")[:2])
-    return first == 2 or second < 40  # X.660: what the first octet can hold
+    try:
+        x509.ObjectIdentifier(text)  # it also knows how many octets an identifier may take
+    except ValueError:
+        return False
+    return True

@@ -18,7 +18,7 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding, load_der_private_key
 
-from blazon.ca.x509.keys import check_public_key
+from blazon.ca.x509.keys import check_private_key, check_public_key
 from blazon.engines import KeySpec, PrivateKey, PublicKey
 from blazon.errors import Malformed, RuleBroken
 
@@ -95,15 +95,17 @@ def read_csr(data: bytes) -> CertificationRequest:
 def read_private_key(data: bytes) -> PrivateKey:
     """A private key in PEM or DER (PKCS #8, RFC 5958; PKCS #1; SEC 1), not encrypted.
 
-    Raises Malformed; RuleBroken when it is weak or of no supported kind.
+    Raises Malformed; RuleBroken when it is weak, of no supported kind, or larger than the keys of CAs are. Call it on
+    a thread: RSA takes a moment.
     """
     der = _der(data, "private key", _KEY)
     try:
-        key = load_der_private_key(der, None)
+        # Without OpenSSL's look at an RSA key's numbers, which holds everything else up; ours follows.
+        key = load_der_private_key(der, None, unsafe_skip_rsa_key_validation=True)
+        check_private_key(key)
     except (ValueError, TypeError, UnsupportedAlgorithm):
         # Not chained: the text of such an error may quote the key.
         raise Malformed("the private key cannot be read; give PKCS #8 in PEM, not encrypted") from None
-    check_public_key(key.public_key())
     assert isinstance(key, PrivateKey)
     return key
 
