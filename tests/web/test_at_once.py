@@ -278,6 +278,16 @@ async def test_who_says_close_is_answered_and_closed() -> None:
         assert await line.closed()
 
 
+async def test_what_comes_after_the_last_request_is_not_done() -> None:
+    async with serving() as served, served.line() as line:
+        line.send(said("bye", b"Connection: close"), said("more"), said("wait"))
+        assert await line.heard() == ("at once", "bye")
+        assert await line.closed()
+        for status, number in ((201, 1), (200, None)):
+            labels = {"method": "POST", "path": "/say", "status": str(status)}
+            assert served.registry.get_sample_value("blazon_http_requests_total", labels) == number
+
+
 async def test_a_quiet_connection_is_closed_and_a_busy_one_is_not() -> None:
     settings = ServerSettings(keep_alive_seconds=1, stop_seconds=1)
     async with serving(settings) as served, served.line() as quiet, served.line() as busy:
