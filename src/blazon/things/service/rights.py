@@ -84,6 +84,9 @@ class Rights:
 
     async def knows_key(self, caller: Caller, thing: Thing) -> bool:
         """Whether the caller may read the key of a thing it may see: it could set a new one."""
+        principal, _ = await self._people.caller(caller)
+        if principal.admin or principal.id == thing.owner:
+            return True
         try:
             await self.thing(caller, thing.id, Action.C_UPDATE)
         except Forbidden:
