@@ -278,9 +278,7 @@ async def test_what_a_rule_forbids_is_refused_before_a_key_is_made(tmp_path: Pat
         within = {"permitted_dns": ["example.com"], "permitted_directory": [{"organization": "Ours"}]}
         options = {"ca_expiration": lasting("5y"), "path_length": 1, "name_constraints": within}
         subject = {"common_name": "Root", "organization": "Ours"}
-        root = await make_ca(
-            blazon, subject=subject, ca_expiration=lasting("5y"), path_length=1, name_constraints=within
-        )
+        root = await make_ca(blazon, subject=subject, **options)
         for wrong, said in (
             ({"ca_expiration": lasting("6y")}, "outlive"),
             ({"path_length": 1}, "path length"),
