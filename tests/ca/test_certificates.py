@@ -189,7 +189,10 @@ async def test_import(blazon: Running, ca: Any) -> None:
     body = {"certificate": pem(certificate), "metadata": {"from": "elsewhere"}}
     made = await blazon.ok("POST", f"{API}/certificates/import", body)
     assert (made["type"], made["metadata"]) == ("IMPORTED", {"from": "elsewhere"})
-    refused(await blazon.call("POST", f"{API}/certificates/import", body), 409)
+    refused(await blazon.call("POST", f"{API}/certificates/import", body), 409, "certificate already exists")
+    other, _ = outside_ca("Counted alike", is_ca=False, serial=certificate.serial_number)
+    answer = await blazon.call("POST", f"{API}/certificates/import", {"certificate": pem(other)})
+    refused(answer, 409, "of another issuer, has this serial number")
 
 
 async def test_the_certificate_of_a_ca_is_not_imported_as_any_other(blazon: Running, ca: Any) -> None:

@@ -101,7 +101,7 @@ class Authorities:
                 profile_id = await self._founding.profile_of(draft.profile, basis)
                 parent = await self._parent(draft.parent, basis)
                 self._check_times(draft, parent)
-                await self._founding.check_free(identifier, basis)
+                await self._founding.check_free(identifier, draft.subject.common_name, basis)
                 # What a rule forbids is refused before a key is made: the rules look at everything but the key.
                 self._draft(draft, _stand_in(), parent)
                 intent = await intents.begin(IntentKind.CREATE, identifier, engine.id)
@@ -179,6 +179,8 @@ class Authorities:
         found = await self._store.authorities_by("serial", serial)
         if not found:
             raise NotFound("CA not found")
+        if len(found) > 1:
+            raise Conflict("several CAs, of different issuers, have this serial number; use the id of one")
         return found[0]
 
     async def browse(

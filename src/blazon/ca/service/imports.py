@@ -105,7 +105,8 @@ class Imports:
     async def _brought(
         self, draft: ImportDraft, identifier: str, engine: Engine, intents: Open, basis: Basis
     ) -> StoredKey | None:
-        await self._founding.check_free(identifier, basis)
+        name = subject_of(draft.certificate.subject).common_name
+        await self._founding.check_free(identifier, name, basis)
         if draft.private_key is None:
             return None
         intent = await intents.begin(IntentKind.IMPORT, identifier, engine.id)

@@ -87,8 +87,9 @@ def issued_fields(
 
 def check_id(identifier: str) -> str:
     """An id somebody chose for a CA; its key is called by it in the engine."""
-    if not _ID.fullmatch(identifier):
-        raise Malformed("the id of a CA is 1 to 64 letters, digits and _ . -")
+    # `.` and `..` are steps in a path, which clients take before they ask.
+    if not _ID.fullmatch(identifier) or identifier in (".", ".."):
+        raise Malformed("the id of a CA is 1 to 64 letters, digits and _ . -, and not . or ..")
     return identifier
 
 
