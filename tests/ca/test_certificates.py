@@ -103,6 +103,10 @@ async def test_profiles(blazon: Running, ca: Any) -> None:
     changed = {**profile, "subject": {"organization": "Changed"}}
     await blazon.ok("PUT", f"{API}/profiles/{stored['id']}", {"name": "short", "profile": changed})
     assert (await sign(blazon, by_default))["subject"]["organization"] == "Changed"
+    unused = await blazon.ok("POST", f"{API}/profiles", {"name": "unused", "profile": {}})
+    stale = {"If-Match": '"1"'}
+    refused(await blazon.call("DELETE", f"{API}/profiles/{unused['id']}", headers=stale), 412)
+    await blazon.ok("DELETE", f"{API}/profiles/{unused['id']}")
     wrong = {"name": "w", "profile": {"key_usage": ["keyCertSign"]}}
     refused(await blazon.call("POST", f"{API}/profiles", wrong), 422, "for CAs")
     refused(await blazon.call("POST", f"{API}/profiles", {"name": "short", "profile": {}}), 409)

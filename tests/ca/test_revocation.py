@@ -293,6 +293,27 @@ async def test_what_is_imported_below_a_revoked_ca_is_revoked(blazon: Running) -
     assert (made["status"], made["revocation_reason"]) == ("REVOKED", "CessationOfOperation")
 
 
+async def test_the_paths_of_an_older_generation_answer(blazon: Running) -> None:
+    ca = await make_ca(blazon, "Older paths")
+    leaf = await sign(blazon, ca)
+    assert (await blazon.call("GET", f"/api/va/v1/crl/{ca['id']}", token="")).body == (
+        await crl_of(blazon, ca)
+    ).public_bytes(Encoding.DER)
+    der = request_for(decoded(leaf), decoded(ca))
+    path = f"/api/va/v1/ocsp/{quote(base64.b64encode(der).decode(), safe='')}"
+    for answer in (
+        await blazon.call("POST", "/api/va/v1/ocsp", data=der, token=""),
+        await blazon.call("GET", path, token=""),
+    ):
+        assert ocsp.load_der_ocsp_response(answer.body).certificate_status is ocsp.OCSPCertStatus.GOOD
+    health = await blazon.call("GET", "/api/ca/health", token="")
+    assert (health.status, list(health.json), health.json["health"]) == (
+        200,
+        ["health", "version", "build", "build_time"],
+        True,
+    )
+
+
 async def test_a_hold_of_a_ca_stops_issuing_and_nothing_else(blazon: Running) -> None:
     ca = await make_ca(blazon, "Paused")
     leaf = await sign(blazon, ca)

@@ -242,6 +242,18 @@ def test_a_common_name_counts_as_a_name_where_openssl_says_so(common_name: str, 
             made.leaf(asked)
 
 
+def test_a_key_that_is_bound_to_pss_is_refused(tmp_path: Path) -> None:
+    """Certified as a plain key it would sign in a way its owner ruled out."""
+    private, made = tmp_path / "key", tmp_path / "made"
+    kind = ("-newkey", "rsa-pss", "-pkeyopt", "rsa_keygen_bits:2048", "-nodes", "-keyout", private, "-subj", "/CN=dev")
+    openssl("req", *kind, "-out", made, "-batch")
+    with pytest.raises(RuleBroken, match="bound to PSS"):
+        read_csr(made.read_bytes())
+    openssl("req", "-x509", *kind, "-out", made, "-batch")
+    with pytest.raises(RuleBroken, match="bound to PSS"):
+        check_ca_certificate(read_certificate(made.read_bytes()), now=int(time.time()))
+
+
 def test_requests_made_with_openssl_are_read(tmp_path: Path) -> None:
     private, request = tmp_path / "key", tmp_path / "request"
     for kind in (
