@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+from datetime import timedelta
 from hashlib import sha256 as SHA256Hash  # noqa: N812 - beside the SHA256 of cryptography
 from pathlib import Path
 from typing import Any
@@ -208,6 +209,8 @@ async def test_the_crl_says_when_and_why(blazon: Running) -> None:
     assert len(empty) == 0
     assert empty.extensions.get_extension_for_class(x509.CRLNumber).value.crl_number == 1
     assert empty.extensions.get_extension_for_class(x509.AuthorityKeyIdentifier)
+    lasts = int(blazon.settings.pki.crl_time)
+    assert empty.next_update_utc == empty.last_update_utc + timedelta(seconds=lasts)
     assert await crl_of(blazon, ca) == empty, "nothing changed: the same list"
     certificate = await sign(blazon, ca)
     revoked = await revoke(blazon, certificate, "PrivilegeWithdrawn")
