@@ -16,6 +16,7 @@ from cryptography.x509 import ocsp
 from tests.ca.support import (
     API,
     crl_of,
+    csr,
     decoded,
     encoded,
     eventually,
@@ -260,6 +261,9 @@ async def test_what_is_held_goes_down_too_and_stays_down(blazon: Running) -> Non
     # At once, and before the events of what follows have come.
     assert (await ask(blazon, leaves[1], below)).certificate_status is ocsp.OCSPCertStatus.REVOKED
     assert (await ask(blazon, below, middle)).certificate_status is ocsp.OCSPCertStatus.REVOKED
+    body = {"csr": csr(), "sign_verbatim": True}
+    answer = await blazon.call("POST", f"{API}/cas/{below['id']}/certificates/sign", body)
+    refused(answer, 400, "CA Status inconsistent")
     path = f"{API}/certificates/{leaves[0]['serial_number']}"
     refused(await blazon.call("PUT", f"{path}/status", {"status": "ACTIVE"}), 400, "transition not allowed")
     refused(await blazon.call("POST", f"{API}/cas/{middle['id']}/status", {"status": "ACTIVE"}), 422, "not allowed")

@@ -133,7 +133,7 @@ class Authorities:
         ends = draft.expiration.ends_at(now)
         check_issuance_expiration(draft.issuance_expiration, now=now, ca_valid_to=ends)
         if parent is not None:
-            rules.check_can_sign(parent.authority)
+            rules.check_can_sign(parent.authority, parent.over)
 
     async def _parent(self, name: str, basis: Basis) -> Loaded | None:
         if not name:

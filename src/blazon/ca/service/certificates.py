@@ -111,7 +111,7 @@ class Certificates:
                 await intents.drop()
                 basis = await self._rights.pki(caller)
                 loaded = await self._keyring.get(ca)
-                rules.check_can_sign(loaded.authority)
+                rules.check_can_sign(loaded.authority, loaded.over)
                 basis[AUTHORITY.of(loaded.authority.id)] = loaded.authority.revision
                 drafted = self._draft(loaded, draft, await self._profile(loaded, draft.profile, basis))
                 certificate = await self._signed(loaded, drafted, intents, basis)
