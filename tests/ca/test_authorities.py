@@ -78,9 +78,10 @@ async def test_a_name_that_says_two_is_an_error(blazon: Running) -> None:
     certificate, _ = outside_ca("an.id")
     refused(await blazon.call("POST", f"{API}/cas/import", {"ca": pem(certificate)}), 409, "choose another name")
     await make_ca(blazon, "same.twice", id="same.twice")
-    for name in ("One of two", "Two of two"):
+    for name in ("One of three", "Two of three", "Three of three"):
         certificate, _ = outside_ca(name, serial=7)
         await blazon.ok("POST", f"{API}/cas/import", {"ca": pem(certificate)})
+    refused(await blazon.call("POST", f"{API}/cas/import", {"ca": pem(certificate)}), 409, "is that of the CA")
     refused(await blazon.call("GET", f"{API}/cas/sn/07"), 409, "several CAs")
 
 

@@ -114,7 +114,6 @@ class Imports:
         return await asyncio.to_thread(read_private_key, private_key)
 
     async def _check_new(self, certificate: x509.Certificate) -> None:
-        der = der_of(certificate)
-        for known in await self._store.authorities_by("serial", format_serial(certificate.serial_number)):
-            if known.certificate == der:
-                raise Conflict(f"{EXISTS}: this certificate is that of the CA {known.id}")
+        known = await self._store.authority_with(format_serial(certificate.serial_number), der_of(certificate))
+        if known is not None:
+            raise Conflict(f"{EXISTS}: this certificate is that of the CA {known}")
