@@ -100,6 +100,7 @@ def outside_ca(
     days: int = 3650,
     is_ca: bool = True,
     path_length: int | None = None,
+    serial: int = 0,
 ) -> tuple[x509.Certificate, Any]:
     """A CA made elsewhere, and its key: a root, or below another one. `subject_key` may be a public key alone."""
     private_key = subject_key or ec.generate_private_key(ec.SECP256R1())
@@ -109,7 +110,7 @@ def outside_ca(
     issuer, signer = (subject, private_key) if above is None else (above[0].subject, above[1])
     builder = (
         x509.CertificateBuilder(issuer, subject, public_key)
-        .serial_number(x509.random_serial_number())
+        .serial_number(serial or x509.random_serial_number())
         .not_valid_before(now - timedelta(days=1))
         .not_valid_after(now + timedelta(days=days))
         .add_extension(x509.BasicConstraints(is_ca, path_length), critical=True)

@@ -67,7 +67,22 @@ async def test_an_id_may_be_chosen_once(blazon: Running) -> None:
     made = await make_ca(blazon, "Chosen", id="my-ca.1")
     assert made["id"] == "my-ca.1"
     refused(await blazon.call("POST", f"{API}/cas", ca_body("Again", id="my-ca.1")), 409, "CA already exists")
-    refused(await blazon.call("POST", f"{API}/cas", ca_body(id="no/slash")), 400)
+    for wrong in ("no/slash", ".", ".."):
+        refused(await blazon.call("POST", f"{API}/cas", ca_body(id=wrong)), 400, "the id of a CA")
+
+
+async def test_a_name_that_says_two_is_an_error(blazon: Running) -> None:
+    await make_ca(blazon, "A.name", id="an.id")
+    refused(await blazon.call("POST", f"{API}/cas", ca_body("Another", id="A.name")), 409, "choose another id")
+    refused(await blazon.call("POST", f"{API}/cas", ca_body("an.id")), 409, "choose another name")
+    certificate, _ = outside_ca("an.id")
+    refused(await blazon.call("POST", f"{API}/cas/import", {"ca": pem(certificate)}), 409, "choose another name")
+    await make_ca(blazon, "same.twice", id="same.twice")
+    for name in ("One of three", "Two of three", "Three of three"):
+        certificate, _ = outside_ca(name, serial=7)
+        await blazon.ok("POST", f"{API}/cas/import", {"ca": pem(certificate)})
+    refused(await blazon.call("POST", f"{API}/cas/import", {"ca": pem(certificate)}), 409, "is that of the CA")
+    refused(await blazon.call("GET", f"{API}/cas/sn/07"), 409, "several CAs")
 
 
 async def test_a_ca_is_found_by_id_name_and_serial(blazon: Running) -> None:

@@ -103,6 +103,10 @@ async def test_profiles(blazon: Running, ca: Any) -> None:
     changed = {**profile, "subject": {"organization": "Changed"}}
     await blazon.ok("PUT", f"{API}/profiles/{stored['id']}", {"name": "short", "profile": changed})
     assert (await sign(blazon, by_default))["subject"]["organization"] == "Changed"
+    unused = await blazon.ok("POST", f"{API}/profiles", {"name": "unused", "profile": {}})
+    stale = {"If-Match": '"1"'}
+    refused(await blazon.call("DELETE", f"{API}/profiles/{unused['id']}", headers=stale), 412)
+    await blazon.ok("DELETE", f"{API}/profiles/{unused['id']}")
     wrong = {"name": "w", "profile": {"key_usage": ["keyCertSign"]}}
     refused(await blazon.call("POST", f"{API}/profiles", wrong), 422, "for CAs")
     refused(await blazon.call("POST", f"{API}/profiles", {"name": "short", "profile": {}}), 409)
@@ -189,7 +193,10 @@ async def test_import(blazon: Running, ca: Any) -> None:
     body = {"certificate": pem(certificate), "metadata": {"from": "elsewhere"}}
     made = await blazon.ok("POST", f"{API}/certificates/import", body)
     assert (made["type"], made["metadata"]) == ("IMPORTED", {"from": "elsewhere"})
-    refused(await blazon.call("POST", f"{API}/certificates/import", body), 409)
+    refused(await blazon.call("POST", f"{API}/certificates/import", body), 409, "certificate already exists")
+    other, _ = outside_ca("Counted alike", is_ca=False, serial=certificate.serial_number)
+    answer = await blazon.call("POST", f"{API}/certificates/import", {"certificate": pem(other)})
+    refused(answer, 409, "of another issuer, has this serial number")
 
 
 async def test_the_certificate_of_a_ca_is_not_imported_as_any_other(blazon: Running, ca: Any) -> None:

@@ -242,6 +242,24 @@ async def test_a_death_while_a_certificate_is_signed(hsm: SoftHsm, tmp_path: Pat
     assert names == ["ca.intent.begin", "ca.create", "ca.intent.end", "ca.intent.begin", "ca.intent.end"]
 
 
+async def test_what_a_rule_forbids_is_refused_before_a_key_is_made(tmp_path: Path) -> None:
+    async with running(tmp_path, redis__embedded="no") as blazon:
+        within = {"permitted_dns": ["example.com"], "permitted_directory": [{"organization": "Ours"}]}
+        options = {"ca_expiration": lasting("5y"), "path_length": 1, "name_constraints": within}
+        subject = {"common_name": "Root", "organization": "Ours"}
+        root = await make_ca(blazon, subject=subject, **options)
+        for wrong, said in (
+            ({"ca_expiration": lasting("6y")}, "outlive"),
+            ({"path_length": 1}, "path length"),
+            ({"subject": {"common_name": "Below", "organization": "Theirs"}}, "name constraints"),
+            ({"name_constraints": {"permitted_dns": ["*"]}}, "not a domain"),
+        ):
+            body = ca_body(parent_id=root["id"], ca_expiration=lasting("4y"))
+            body |= {"subject": {**subject, "common_name": "Below"}, **wrong}
+            refused(await blazon.call("POST", f"{API}/cas", body), 422, said)
+    assert events_of(await records_of(tmp_path, "")).count("ca.intent.begin") == 1
+
+
 async def test_keys_in_this_process_sign_without_an_intent(tmp_path: Path) -> None:
     async with running(tmp_path, redis__embedded="no") as blazon:
         ca = await make_ca(blazon, key_metadata=P256)

@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+from datetime import timedelta
 from hashlib import sha256 as SHA256Hash  # noqa: N812 - beside the SHA256 of cryptography
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from cryptography.x509 import ocsp
 from tests.ca.support import (
     API,
     crl_of,
+    csr,
     decoded,
     encoded,
     eventually,
@@ -208,6 +210,8 @@ async def test_the_crl_says_when_and_why(blazon: Running) -> None:
     assert len(empty) == 0
     assert empty.extensions.get_extension_for_class(x509.CRLNumber).value.crl_number == 1
     assert empty.extensions.get_extension_for_class(x509.AuthorityKeyIdentifier)
+    lasts = int(blazon.settings.pki.crl_time)
+    assert empty.next_update_utc == empty.last_update_utc + timedelta(seconds=lasts)
     assert await crl_of(blazon, ca) == empty, "nothing changed: the same list"
     certificate = await sign(blazon, ca)
     revoked = await revoke(blazon, certificate, "PrivilegeWithdrawn")
@@ -257,6 +261,9 @@ async def test_what_is_held_goes_down_too_and_stays_down(blazon: Running) -> Non
     # At once, and before the events of what follows have come.
     assert (await ask(blazon, leaves[1], below)).certificate_status is ocsp.OCSPCertStatus.REVOKED
     assert (await ask(blazon, below, middle)).certificate_status is ocsp.OCSPCertStatus.REVOKED
+    body = {"csr": csr(), "sign_verbatim": True}
+    answer = await blazon.call("POST", f"{API}/cas/{below['id']}/certificates/sign", body)
+    refused(answer, 400, "CA Status inconsistent")
     path = f"{API}/certificates/{leaves[0]['serial_number']}"
     refused(await blazon.call("PUT", f"{path}/status", {"status": "ACTIVE"}), 400, "transition not allowed")
     refused(await blazon.call("POST", f"{API}/cas/{middle['id']}/status", {"status": "ACTIVE"}), 422, "not allowed")
@@ -291,6 +298,27 @@ async def test_what_is_imported_below_a_revoked_ca_is_revoked(blazon: Running) -
     leaf, _ = outside_ca("Older", above=(certificate, private_key), is_ca=False, days=30)
     made = await blazon.ok("POST", f"{API}/certificates/import", {"certificate": pem(leaf)})
     assert (made["status"], made["revocation_reason"]) == ("REVOKED", "CessationOfOperation")
+
+
+async def test_the_paths_of_an_older_generation_answer(blazon: Running) -> None:
+    ca = await make_ca(blazon, "Older paths")
+    leaf = await sign(blazon, ca)
+    assert (await blazon.call("GET", f"/api/va/v1/crl/{ca['id']}", token="")).body == (
+        await crl_of(blazon, ca)
+    ).public_bytes(Encoding.DER)
+    der = request_for(decoded(leaf), decoded(ca))
+    path = f"/api/va/v1/ocsp/{quote(base64.b64encode(der).decode(), safe='')}"
+    for answer in (
+        await blazon.call("POST", "/api/va/v1/ocsp", data=der, token=""),
+        await blazon.call("GET", path, token=""),
+    ):
+        assert ocsp.load_der_ocsp_response(answer.body).certificate_status is ocsp.OCSPCertStatus.GOOD
+    health = await blazon.call("GET", "/api/ca/health", token="")
+    assert (health.status, list(health.json), health.json["health"]) == (
+        200,
+        ["health", "version", "build", "build_time"],
+        True,
+    )
 
 
 async def test_a_hold_of_a_ca_stops_issuing_and_nothing_else(blazon: Running) -> None:

@@ -55,6 +55,13 @@ class Store:
         rows = await self._database.rows(f"SELECT {_AUTHORITY} FROM cas WHERE {column} = ? LIMIT 2", (value,))
         return [_authority(row) for row in rows]
 
+    async def authority_with(self, serial: str, certificate: bytes) -> str | None:
+        """The id of the CA with this certificate; of other issuers any number may have the serial number."""
+        row = await self._database.row(
+            "SELECT id FROM cas WHERE serial = ? AND certificate = ? LIMIT 1", (serial, certificate)
+        )
+        return None if row is None else str(row[0])
+
     async def all_authorities(self) -> list[Authority]:
         """Every CA."""
         return [_authority(row) for row in await self._database.rows_aside(f"SELECT {_AUTHORITY} FROM cas ORDER BY id")]

@@ -1,5 +1,6 @@
 """What the tests of X.509 share: a hierarchy of CAs, requests, pkilint and openssl."""
 
+import re
 import subprocess
 from functools import cache
 from pathlib import Path
@@ -171,9 +172,27 @@ def _findings(validator: ValidatorContainer, document: Document) -> list[str]:
 
 
 def lint_certificate(found: x509.Certificate) -> list[str]:
-    """What pkilint says of a certificate, above notices."""
+    """What pkilint says of a certificate, above notices, and RFC 5280 with it."""
     der = found.public_bytes(Encoding.DER)
-    return _findings(_CERTIFICATE, loader.RFC5280CertificateDocumentLoader().load_der_document(der, "certificate"))
+    document = loader.RFC5280CertificateDocumentLoader().load_der_document(der, "certificate")
+    return [finding for finding in _findings(_CERTIFICATE, document) if not _is_good_by_rfc(finding)]
+
+
+# pkilint asks the package `validators`, which knows what stands in the public web: names with a dot and a top level of
+# two letters, URLs of a few schemes. RFC 5280 §4.2.1.6 takes any name in the syntax of RFC 1034 §3.5, which a device in
+# a local network has, and any URI of RFC 3986 with a scheme and a part after it, such as those of RFC 4122 (urn:uuid:).
+_LABEL = "[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+_DOMAIN = rf"{_LABEL}(?:\.{_LABEL})*"
+_GOOD = re.compile(
+    rf'ERROR pkix\.(?:invalid_domain_name_syntax .*"{_DOMAIN}"|invalid_email_address_syntax .*"[a-z.+-]+@{_DOMAIN}"'
+    rf'|name_domain_components_invalid_domain_name .*"{_DOMAIN}"'
+    rf'|invalid_uri_syntax .*"(?:urn:[a-z0-9-]+:[A-Za-z0-9:.-]+|[a-z+]+://{_DOMAIN}(?:/[\w/.-]*)?)")',
+    re.ASCII,
+)
+
+
+def _is_good_by_rfc(finding: str) -> bool:
+    return _GOOD.fullmatch(finding) is not None
 
 
 def lint_crl(der: bytes) -> list[str]:

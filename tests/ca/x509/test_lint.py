@@ -5,6 +5,7 @@ from ipaddress import ip_address
 import msgspec
 import pytest
 from cryptography import x509
+from cryptography.x509.oid import NameOID
 
 from blazon.ca.x509 import (
     NO_END,
@@ -15,6 +16,7 @@ from blazon.ca.x509 import (
     ExpirationType,
     Honoured,
     NameConstraints,
+    NameType,
     Profile,
     Reason,
     Responder,
@@ -30,6 +32,7 @@ from blazon.ca.x509 import (
     sign_ocsp,
 )
 from blazon.engines import KeySpec
+from blazon.errors import RuleBroken
 from tests.ca.x509.asking import cert_id
 from tests.ca.x509.support import (
     A_YEAR,
@@ -128,6 +131,60 @@ def test_a_certificate_without_a_subject() -> None:
     leaf = software().leaf(ask(names("device-1.example.com"), subject=x509.Name([])))
     assert leaf.extensions.get_extension_for_class(x509.SubjectAlternativeName).critical
     assert lint_certificate(leaf) == []
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        x509.DNSName("localhost"),
+        x509.DNSName("sensor-1"),
+        x509.DNSName("a_b.example.com"),
+        x509.UniformResourceIdentifier("urn:uuid:f81d4fae-7dec-11d0-a765-00a0c91e6bf6"),
+        x509.UniformResourceIdentifier("spiffe://example.com/device/1"),
+        x509.UniformResourceIdentifier("http://10.0.0.1/"),
+        x509.RFC822Name("user@localhost"),
+        x509.IPAddress(ip_address("::1")),
+    ],
+    ids=str,
+)
+def test_names_of_devices(name: x509.GeneralName) -> None:
+    assert lint_certificate(software().leaf(ask(x509.SubjectAlternativeName([name])))) == []
+
+
+@pytest.mark.parametrize("besides", [[], [x509.DNSName("a.example.com")], [x509.RFC822Name("user@example.com")]])
+def test_a_mail_address_in_the_subject_stands_beside_it_too(besides: list[x509.GeneralName]) -> None:
+    address = x509.NameAttribute(NameOID.EMAIL_ADDRESS, "user@example.com")
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "device-1"), address])
+    extensions = [x509.SubjectAlternativeName(besides)] if besides else []
+    leaf = software().leaf(ask(*extensions, subject=subject))
+    found = leaf.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    assert found.get_values_for_type(x509.RFC822Name) == ["user@example.com"]
+    assert leaf.subject == subject
+    assert lint_certificate(leaf) == []
+    without = Profile(honour_extensions=())
+    assert lint_certificate(software().leaf(ask(*extensions, subject=subject), without)) == []
+    with pytest.raises(RuleBroken, match="does not allow"):
+        software().leaf(ask(subject=subject), Profile(name_types=(NameType.DNS,)))
+    broken = x509.Name([x509.NameAttribute(NameOID.EMAIL_ADDRESS, "nobody")])
+    with pytest.raises(RuleBroken, match="not a mailbox"):
+        software().leaf(ask(subject=broken))
+
+
+def test_the_linter_still_finds_a_name_that_is_none() -> None:
+    """A check of the check: only what RFC 5280 takes is let pass."""
+    made = software()
+    for bad in (
+        x509.DNSName("a..b"),
+        x509.DNSName("-a"),
+        x509.UniformResourceIdentifier("nothing"),
+        x509.UniformResourceIdentifier("http://a..b/"),
+        x509.RFC822Name("user@a..b"),
+    ):
+        names_ = x509.SubjectAlternativeName([bad])
+        draft = made.draft()
+        extensions = (*draft.extensions, x509.Extension(names_.oid, False, names_))
+        found = lint_certificate(sign_draft(msgspec.structs.replace(draft, extensions=extensions), made.sub_key))
+        assert any("syntax" in finding for finding in found), (bad, found)
 
 
 def test_a_ca_that_never_ends_and_its_certificate() -> None:

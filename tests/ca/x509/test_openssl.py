@@ -28,6 +28,7 @@ from blazon.ca.x509 import (
     draft_leaf,
     draft_responder,
     draft_root,
+    name_of,
     new_serial,
     ocsp_error,
     read_certificate,
@@ -38,6 +39,7 @@ from blazon.ca.x509 import (
     sign_ocsp,
 )
 from blazon.engines import KeySpec, KeyType
+from blazon.errors import RuleBroken
 from tests.ca.x509.asking import cert_id
 from tests.ca.x509.support import (
     A_YEAR,
@@ -48,6 +50,7 @@ from tests.ca.x509.support import (
     URLS,
     YEAR,
     Hierarchy,
+    ask,
     csr,
     hierarchy,
     key,
@@ -206,6 +209,49 @@ def test_name_constraints_and_path_lengths_mean_the_same_to_openssl(tmp_path: Pa
     )
     pem(tmp_path, "leaf", sign_draft(outside, made.sub_key))
     assert "permitted subtree violation" in files.verify(code=2)
+
+
+@pytest.mark.parametrize(
+    ("common_name", "good"),
+    [
+        ("evil.com", False),
+        ("a-b_c.example.org", False),
+        ("10.0.0.1", False),
+        ("dev.example.com", True),
+        ("evil", True),
+        ("evil com.example", True),
+        ("*.evil.com", True),
+        ("evil-.com", True),
+        ("evil..com", True),
+        (".evil.com", True),
+        ("evil.com.", True),
+        ("évil.com", True),
+    ],
+)
+def test_a_common_name_counts_as_a_name_where_openssl_says_so(common_name: str, good: bool, tmp_path: Path) -> None:
+    constraints = CaOptions(0, NameConstraints(permitted_dns=("example.com",)))
+    made, lax = (hierarchy(key(P256, "root"), key(P256, "sub"), options) for options in (constraints, CaOptions()))
+    asked = ask(subject=name_of(Subject(common_name)))
+    draft = draft_leaf(lax.sub, asked, DEFAULT_PROFILE, serial=new_serial(), now=NOW, default_validity=A_YEAR)
+    files = Files(tmp_path, made, sign_draft(draft, made.sub_key))
+    assert ("permitted subtree violation" in files.verify(code=0 if good else 2)) is not good
+    if good:
+        assert made.leaf(asked).subject == asked.subject
+    else:
+        with pytest.raises(RuleBroken, match="not within the name constraints"):
+            made.leaf(asked)
+
+
+def test_a_key_that_is_bound_to_pss_is_refused(tmp_path: Path) -> None:
+    """Certified as a plain key it would sign in a way its owner ruled out."""
+    private, made = tmp_path / "key", tmp_path / "made"
+    kind = ("-newkey", "rsa-pss", "-pkeyopt", "rsa_keygen_bits:2048", "-nodes", "-keyout", private, "-subj", "/CN=dev")
+    openssl("req", *kind, "-out", made, "-batch")
+    with pytest.raises(RuleBroken, match="bound to PSS"):
+        read_csr(made.read_bytes())
+    openssl("req", "-x509", *kind, "-out", made, "-batch")
+    with pytest.raises(RuleBroken, match="bound to PSS"):
+        check_ca_certificate(read_certificate(made.read_bytes()), now=int(time.time()))
 
 
 def test_requests_made_with_openssl_are_read(tmp_path: Path) -> None:

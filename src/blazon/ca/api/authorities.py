@@ -1,6 +1,5 @@
 """CAs over HTTP."""
 
-import asyncio
 from collections.abc import Sequence
 from typing import Annotated, Any
 
@@ -31,7 +30,7 @@ from blazon.ca.listing import AUTHORITY_FIELDS
 from blazon.ca.models import Owner, PendingRequest
 from blazon.ca.service import Authorities, AuthorityDraft, CompleteDraft, ImportDraft, Imports, RequestDraft, Requests
 from blazon.ca.service.rules import read_reason
-from blazon.ca.x509 import CaOptions, NameConstraints, format_serial, parse_serial, pem_of, read_private_key
+from blazon.ca.x509 import CaOptions, NameConstraints, format_serial, parse_serial, pem_of
 from blazon.clock import rfc3339
 from blazon.errors import Conflict, Forbidden, Malformed, NotFound, RuleBroken
 from blazon.web import AnyRoute, Call, NoBody, NoQuery, Reply, Route
@@ -156,12 +155,11 @@ class AuthorityApi:
             raise Malformed(
                 f"CA type inconsistent: {body.ca_type[:60]} given; with a private key it is IMPORTED, without EXTERNAL"
             )
-        key = octets_of("private_key", body.private_key) if body.private_key else b""
         draft = ImportDraft(
             id=body.id or "",
             certificate=read_certificate_field("ca", body.ca),
             chain=tuple(read_certificate_field("ca_chain", each) for each in body.ca_chain or ()),
-            private_key=await asyncio.to_thread(read_private_key, key) if key else None,
+            private_key=octets_of("private_key", body.private_key) if body.private_key else b"",
             issuance_expiration=None if body.issuance_expiration is None else body.issuance_expiration.read(),
             engine_id=body.engine_id or "",
             metadata=body.metadata,

@@ -5,6 +5,9 @@ from collections.abc import Sequence
 from email.utils import formatdate
 from functools import lru_cache
 
+import msgspec
+
+from blazon import __version__
 from blazon.ca.service import Answer, Crls, Issuers, Ocsp
 from blazon.ca.store import Store
 from blazon.ca.x509 import OcspError, decode_ocsp_path, ocsp_error
@@ -79,15 +82,26 @@ class ValidationApi:
             raise NotFound("CA not found")
         return BinaryReply(authority.certificate, _CERTIFICATE)
 
+    async def get_health(self, _: tuple[str, ...], __: bytes) -> BinaryReply:
+        await self._store.intents(0)  # without its database it is not well
+        health = {"health": True, "version": __version__, "build": "", "build_time": ""}
+        return BinaryReply(msgspec.json.encode(health), "application/json", _FRESH)
+
     def routes(self) -> Sequence[BinaryRoute]:
-        """The routes of validation."""
+        """The routes of validation. With `v1` in their path they are as one generation of the dialect has them."""
         return (
-            BinaryRoute(method="POST", path="/api/va/ocsp", handler=self.post_ocsp, at_once=self.post_ocsp_at_once),
-            BinaryRoute(
-                method="GET", path="/api/va/ocsp/{request*}", handler=self.get_ocsp, at_once=self.get_ocsp_at_once
-            ),
-            BinaryRoute(method="GET", path="/api/va/crl/{id}", handler=self.get_crl),
+            *(route for base in ("/api/va", "/api/va/v1") for route in self._routes_at(base)),
             BinaryRoute(method="GET", path="/api/va/ca/{id}", handler=self.get_ca),
+            BinaryRoute(method="GET", path="/api/ca/health", handler=self.get_health),
+        )
+
+    def _routes_at(self, base: str) -> Sequence[BinaryRoute]:
+        return (
+            BinaryRoute(method="POST", path=f"{base}/ocsp", handler=self.post_ocsp, at_once=self.post_ocsp_at_once),
+            BinaryRoute(
+                method="GET", path=f"{base}/ocsp/{{request*}}", handler=self.get_ocsp, at_once=self.get_ocsp_at_once
+            ),
+            BinaryRoute(method="GET", path=f"{base}/crl/{{id}}", handler=self.get_crl),
         )
 
 

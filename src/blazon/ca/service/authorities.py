@@ -1,6 +1,7 @@
 """Certificate authorities: made, read, changed, deleted."""
 
 import asyncio
+from functools import cache
 from typing import Any, Final
 
 import msgspec
@@ -32,7 +33,7 @@ from blazon.ca.x509 import (
     sign_draft,
 )
 from blazon.caller import Caller
-from blazon.engines import Engines, KeySpec, StoredKey
+from blazon.engines import Engines, KeySpec, KeyType, PublicKey, StoredKey, generate_key
 from blazon.errors import Conflict, NotFound
 from blazon.log import Basis, Decision, EventType, Log, state_of
 
@@ -84,7 +85,7 @@ class Authorities:
     async def create(self, caller: Caller, draft: AuthorityDraft) -> Authority:
         """Makes a CA with a key of its own in an engine: a root, or below a parent that signs here.
 
-        Steps: check → intent → key → draft, checked → signature → record and answer.
+        Steps: check, on a draft with another key → intent → key → draft, checked → signature → record and answer.
         """
         return await self._intents.to_the_end(self._create(caller, draft))
 
@@ -103,7 +104,9 @@ class Authorities:
                 profile_id = await self._founding.profile_of(draft.profile, basis)
                 parent = await self._parent(draft.parent, basis)
                 self._check_times(draft, parent)
-                await self._founding.check_free(identifier, basis)
+                await self._founding.check_free(identifier, draft.subject.common_name, basis)
+                # What a rule forbids is refused before a key is made: the rules look at everything but the key.
+                self._draft(draft, _stand_in(), parent)
                 intent = await intents.begin(IntentKind.CREATE, identifier, engine.id)
                 key = await asyncio.to_thread(engine.create, intent.key_name, draft.spec)
                 certificate = await self._certify(draft, key, parent, intents, basis)
@@ -133,7 +136,7 @@ class Authorities:
         ends = draft.expiration.ends_at(now)
         check_issuance_expiration(draft.issuance_expiration, now=now, ca_valid_to=ends)
         if parent is not None:
-            rules.check_can_sign(parent.authority)
+            rules.check_can_sign(parent.authority, parent.over)
 
     async def _parent(self, name: str, basis: Basis) -> Loaded | None:
         if not name:
@@ -148,24 +151,25 @@ class Authorities:
     async def _certify(
         self, draft: AuthorityDraft, key: StoredKey, parent: Loaded | None, intents: Open, basis: Basis
     ) -> x509.Certificate:
-        now = self._founding.seconds
-        ends, public_key, serial = draft.expiration.ends_at(now), key.load_public_key(), new_serial()
-        drafted: Draft
+        drafted = self._draft(draft, key.load_public_key(), parent)
         if parent is None:
-            drafted = draft_root(
-                public_key, draft.subject, serial=serial, now=now, valid_to=ends, options=draft.options
-            )
             signer = await asyncio.to_thread(self._engines.open, key)
         else:
-            drafted = draft_subordinate(
-                parent.issuer, public_key, draft.subject, serial=serial, now=now, valid_to=ends, options=draft.options
-            )
             signer = parent.signer
             if not parent.quick:
-                above = parent.authority
-                intent = await intents.begin(IntentKind.SIGN, above.id, above.engine_id, format_serial(serial))
+                above, serial = parent.authority, format_serial(drafted.serial)
+                intent = await intents.begin(IntentKind.SIGN, above.id, above.engine_id, serial)
                 basis[INTENT.of(intent.id)] = intent.revision
         return await asyncio.to_thread(sign_draft, drafted, signer)
+
+    def _draft(self, draft: AuthorityDraft, public_key: PublicKey, parent: Loaded | None) -> Draft:
+        now = self._founding.seconds
+        times = {"now": now, "valid_to": draft.expiration.ends_at(now)}
+        if parent is None:
+            return draft_root(public_key, draft.subject, serial=new_serial(), **times, options=draft.options)
+        return draft_subordinate(
+            parent.issuer, public_key, draft.subject, serial=new_serial(), **times, options=draft.options
+        )
 
     async def view(self, caller: Caller, name: str) -> Authority:
         """A CA by its id or its common name."""
@@ -178,6 +182,8 @@ class Authorities:
         found = await self._store.authorities_by("serial", serial)
         if not found:
             raise NotFound("CA not found")
+        if len(found) > 1:
+            raise Conflict("several CAs, of different issuers, have this serial number; use the id of one")
         return found[0]
 
     async def browse(
@@ -268,6 +274,12 @@ class Authorities:
                 break
             await asyncio.sleep(0.1)
         return lives
+
+
+@cache
+def _stand_in() -> PublicKey:
+    """A key that takes the place of one that is still to be made."""
+    return generate_key(KeySpec(KeyType.ECDSA, 256)).public_key()
 
 
 def _below(parent: Loaded | None, identifier: str, serial: str) -> tuple[Issuing, int]:

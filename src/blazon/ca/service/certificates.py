@@ -6,6 +6,7 @@ from typing import Any, Final
 
 import msgspec
 from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from blazon.ca import events
 from blazon.ca.events import CertificateState
@@ -115,7 +116,7 @@ class Certificates:
                 await intents.drop()
                 basis = await self._rights.pki(caller)
                 loaded = await self._keyring.get(ca)
-                rules.check_can_sign(loaded.authority)
+                rules.check_can_sign(loaded.authority, loaded.over)
                 basis[AUTHORITY.of(loaded.authority.id)] = loaded.authority.revision
                 drafted = self._draft(loaded, draft, await self._profile(loaded, draft.profile, basis))
                 certificate = await self._signed(loaded, drafted, intents, basis)
@@ -197,8 +198,12 @@ class Certificates:
             if is_ca(certificate):
                 raise RuleBroken("the certificate is that of a CA; import it with POST /cas/import")
             serial = format_serial(certificate.serial_number)
-            if await self._store.certificate(serial) is not None:
+            known = await self._store.certificate(serial)
+            if known is not None and known.certificate == certificate.public_bytes(Encoding.DER):
                 raise Conflict("certificate already exists")
+            if known is not None:
+                # Of 160 random bits two are never the same; who counts from one meets others who do.
+                raise Conflict("another certificate, of another issuer, has this serial number; by it they are called")
             issuing, _ = await self._founding.placed(certificate, (), "", basis)
             state = CertificateState(
                 **rules.issued_fields(certificate, spec, issuing, self._deltas, self._log.clock.now()),
@@ -299,7 +304,6 @@ def _request(private_key: PrivateKey, draft: KeyedDraft) -> CertificationRequest
     """The request a client would have sent: what the server makes takes the same way as what is sent to it."""
     from cryptography.hazmat.primitives.asymmetric import ec, rsa
     from cryptography.hazmat.primitives.hashes import SHA256
-    from cryptography.hazmat.primitives.serialization import Encoding
 
     builder = x509.CertificateSigningRequestBuilder().subject_name(name_of(draft.subject))
     if draft.names:

@@ -10,7 +10,7 @@ from blazon.ca import events
 from blazon.ca.models import AUTHORITY, EXISTS, INTENT, NAME_KEY, Authority, IntentKind, Owner
 from blazon.ca.service import rules
 from blazon.ca.service.founding import Certified, Founding, der_of, first_authority
-from blazon.ca.service.intents import Intents, Open, ended
+from blazon.ca.service.intents import Intents, ended
 from blazon.ca.service.rights import Rights
 from blazon.ca.store import Store
 from blazon.ca.x509 import (
@@ -20,23 +20,24 @@ from blazon.ca.x509 import (
     check_issuance_expiration,
     check_key_pair,
     format_serial,
+    read_private_key,
     subject_of,
 )
 from blazon.caller import Caller
-from blazon.engines import Engine, Engines, PrivateKey, StoredKey
+from blazon.engines import Engines, PrivateKey
 from blazon.errors import Conflict
-from blazon.log import Basis, Decision, Log
+from blazon.log import Decision, Log
 
 __all__ = ["ImportDraft", "Imports"]
 
 
 class ImportDraft(msgspec.Struct, frozen=True, kw_only=True):
-    """A CA made elsewhere, with its key or without. `chain` is the certificates above it, nearest first."""
+    """A CA made elsewhere, with its key (PEM or DER) or without. `chain` is what stands above it, nearest first."""
 
     id: str = ""
     certificate: x509.Certificate
     chain: tuple[x509.Certificate, ...] = ()
-    private_key: PrivateKey | None = None
+    private_key: bytes = b""
     issuance_expiration: Expiration | None = None
     engine_id: str = ""
     metadata: dict[str, Any] | None = None
@@ -64,15 +65,15 @@ class Imports:
 
     async def _import(self, caller: Caller, draft: ImportDraft) -> Authority:
         identifier = rules.check_id(draft.id) if draft.id else self._log.new_id()
+        private_key = await self._read(caller, draft.private_key) if draft.private_key else None
         issuer = check_ca_certificate(draft.certificate, now=self._founding.seconds, chain=draft.chain)
-        if draft.private_key is not None:
-            check_key_pair(draft.certificate, draft.private_key.public_key())
+        if private_key is not None:
+            check_key_pair(draft.certificate, private_key.public_key())
         expiration = draft.issuance_expiration or Expiration(ExpirationType.TIME, time=issuer.valid_to)
-        if draft.private_key is not None:
+        if private_key is not None:
             check_issuance_expiration(expiration, now=self._founding.seconds, ca_valid_to=issuer.valid_to)
-        metadata = (
-            {NAME_KEY: subject_of(draft.certificate.subject).common_name} if draft.metadata is None else draft.metadata
-        )
+        subject = subject_of(draft.certificate.subject)
+        metadata = {NAME_KEY: subject.common_name} if draft.metadata is None else draft.metadata
         kept = rules.metadata_of(metadata)
         engine = self._engines.get(draft.engine_id)
         async with self._intents.open(caller) as intents:
@@ -83,7 +84,12 @@ class Imports:
                 profile_id = await self._founding.profile_of(draft.profile, basis)
                 issuing, level = await self._founding.placed(draft.certificate, draft.chain, identifier, basis)
                 await self._check_new(draft.certificate)
-                key = await self._brought(draft, identifier, engine, intents, basis)
+                await self._founding.check_free(identifier, subject.common_name, basis)
+                key = None
+                if private_key is not None:
+                    intent = await intents.begin(IntentKind.IMPORT, identifier, engine.id)
+                    basis[INTENT.of(intent.id)] = intent.revision
+                    key = await asyncio.to_thread(engine.import_key, intent.key_name, private_key)
                 certified = Certified(
                     id=identifier,
                     type=Owner.EXTERNAL if key is None else Owner.IMPORTED,
@@ -105,18 +111,12 @@ class Imports:
             intents.settle()
         return first_authority(records, events.CA_IMPORT)
 
-    async def _brought(
-        self, draft: ImportDraft, identifier: str, engine: Engine, intents: Open, basis: Basis
-    ) -> StoredKey | None:
-        await self._founding.check_free(identifier, basis)
-        if draft.private_key is None:
-            return None
-        intent = await intents.begin(IntentKind.IMPORT, identifier, engine.id)
-        basis[INTENT.of(intent.id)] = intent.revision
-        return await asyncio.to_thread(engine.import_key, intent.key_name, draft.private_key)
+    async def _read(self, caller: Caller, private_key: bytes) -> PrivateKey:
+        # To look at a key takes longer than at anything else: not for anybody.
+        await self._rights.pki(caller)
+        return await asyncio.to_thread(read_private_key, private_key)
 
     async def _check_new(self, certificate: x509.Certificate) -> None:
-        der = der_of(certificate)
-        for known in await self._store.authorities_by("serial", format_serial(certificate.serial_number)):
-            if known.certificate == der:
-                raise Conflict(f"{EXISTS}: this certificate is that of the CA {known.id}")
+        known = await self._store.authority_with(format_serial(certificate.serial_number), der_of(certificate))
+        if known is not None:
+            raise Conflict(f"{EXISTS}: this certificate is that of the CA {known}")

@@ -55,7 +55,10 @@ class Keyring:
         self._dropped = 0
 
     async def resolve(self, name: str) -> Authority:
-        """A CA by its id, or by its common name when only one has it (decision B11). Raises NotFound, Conflict."""
+        """A CA by its id, or by its common name when only one has it (decision B11). Raises NotFound, Conflict.
+
+        No CA is given an id that is the name of another one, or a name that is the id of one.
+        """
         known = self._known.get(name)
         if known is not None:
             return known.authority

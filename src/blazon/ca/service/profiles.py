@@ -74,6 +74,7 @@ class Profiles:
         async def decide() -> Decision:
             basis = await self._rights.pki(caller)
             stored = await self._existing(identifier)
+            expect(caller, stored.revision)
             if await self._store.profile_in_use(stored.id):
                 raise Conflict("a CA issues by this profile")
             basis[PROFILE.of(stored.id)] = stored.revision

@@ -24,6 +24,7 @@ from blazon.ca.x509 import (
     check_key_pair,
     name_of,
     request_ca,
+    subject_of,
 )
 from blazon.caller import Caller
 from blazon.engines import Engines, KeySpec
@@ -88,7 +89,7 @@ class Requests:
                 await intents.drop()
                 basis = await self._rights.pki(caller)
                 profile_id = await self._founding.profile_of(draft.profile, basis)
-                await self._founding.check_free(identifier, basis)
+                await self._founding.check_free(identifier, draft.subject.common_name, basis)
                 intent = await intents.begin(IntentKind.REQUEST, identifier, engine.id)
                 basis |= {REQUEST.of(identifier): 0, INTENT.of(intent.id): intent.revision}
                 key = await asyncio.to_thread(engine.create, intent.key_name, draft.spec)
@@ -135,6 +136,7 @@ class Requests:
             basis = await self._rights.pki(caller)
             pending = await self._existing(identifier)
             check_key_pair(certificate, pending.key.load_public_key())
+            await self._founding.check_name(identifier, subject_of(certificate.subject).common_name)
             expiration = draft.issuance_expiration or pending.issuance_expiration
             check_issuance_expiration(expiration, now=self._founding.seconds, ca_valid_to=issuer.valid_to)
             profile_id = pending.profile_id

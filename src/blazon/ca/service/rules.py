@@ -87,8 +87,9 @@ def issued_fields(
 
 def check_id(identifier: str) -> str:
     """An id somebody chose for a CA; its key is called by it in the engine."""
-    if not _ID.fullmatch(identifier):
-        raise Malformed("the id of a CA is 1 to 64 letters, digits and _ . -")
+    # `.` and `..` are steps in a path, which clients take before they ask.
+    if not _ID.fullmatch(identifier) or identifier in (".", ".."):
+        raise Malformed("the id of a CA is 1 to 64 letters, digits and _ . -, and not . or ..")
     return identifier
 
 
@@ -170,10 +171,12 @@ def check_can_live(entity: Authority | Certificate, over: Authority | None) -> N
         raise Malformed(f"new status transition not allowed for certificate: the CA {over.id} is REVOKED for good")
 
 
-def check_can_sign(authority: Authority) -> None:
-    """A CA signs as long as it lives and has its key here."""
+def check_can_sign(authority: Authority, over: Authority | None = None) -> None:
+    """A CA signs as long as it lives and has its key here, and `over`, a CA above it, was not revoked for good."""
     if not authority.status.living:
         raise Malformed(f"CA Status inconsistent: the CA is {authority.status}")
+    if over is not None:
+        raise Malformed(f"CA Status inconsistent: the CA {over.id} above it is REVOKED")
     if authority.key is None or authority.type is Owner.EXTERNAL:
         raise Malformed("CA type inconsistent: the CA is EXTERNAL, its key is not here")
 

@@ -8,7 +8,7 @@ from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from blazon.ca.x509.durations import format_time
 from blazon.ca.x509.extensions import extension_of
 from blazon.ca.x509.issuer import Issuer
-from blazon.ca.x509.keys import check_public_key
+from blazon.ca.x509.keys import check_plain, check_public_key
 from blazon.engines import PublicKey
 from blazon.errors import Malformed, RuleBroken
 
@@ -22,6 +22,7 @@ def check_ca_certificate(certificate: x509.Certificate, *, now: int, chain: Sequ
     signed by its own key. Gives the CA, without URLs. Raises RuleBroken.
     """
     check_public_key(certificate.public_key())
+    check_plain(certificate.public_key(), certificate.tbs_certificate_bytes)
     issuer = Issuer.of(certificate, chain)
     if not issuer.name.rdns:
         raise RuleBroken("the CA's certificate has no subject")

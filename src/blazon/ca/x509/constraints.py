@@ -4,8 +4,10 @@ A name passes when no excluded subtree holds it, and when there are permitted su
 Every CA of a chain is asked, each by its own subtrees.
 """
 
+import re
 from collections.abc import Callable, Iterable
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_network
+from typing import Final
 
 import msgspec
 from cryptography import x509
@@ -80,7 +82,8 @@ def check_names(
 ) -> None:
     """Whether a subject and its alternative names may be certified under all of the constraints. Raises RuleBroken.
 
-    A mail address in the subject counts as a name where no alternative name gives one (RFC 5280 §4.2.1.10).
+    A mail address in the subject counts as a name where no alternative name gives one (RFC 5280 §4.2.1.10), and so does
+    a common name that looks like a DNS name: OpenSSL and others still take it for one.
     """
     wanted = list(names)
     if subject.rdns:
@@ -88,9 +91,17 @@ def check_names(
     if not any(isinstance(name, x509.RFC822Name) for name in wanted):
         addresses = subject.get_attributes_for_oid(NameOID.EMAIL_ADDRESS)
         wanted.extend(x509.RFC822Name(found.value) for found in addresses if isinstance(found.value, str))
+    if not any(isinstance(name, x509.DNSName) for name in wanted):
+        common = (found.value for found in subject.get_attributes_for_oid(NameOID.COMMON_NAME))
+        wanted.extend(x509.DNSName(name) for name in common if isinstance(name, str) and _LIKE_DNS.fullmatch(name))
     for each in constraints:
         for name in wanted:
             _check(each, name)
+
+
+_DNS_LABEL: Final = "[A-Za-z0-9_](?:[A-Za-z0-9_-]*[A-Za-z0-9_])?"
+_LIKE_DNS: Final = re.compile(rf"{_DNS_LABEL}(?:\.{_DNS_LABEL})+")
+"""What OpenSSL takes for a DNS name in a common name: labels with a dot between them (v3_ncons.c, cn2dnsid)."""
 
 
 def _check(constraints: x509.NameConstraints, name: x509.GeneralName) -> None:

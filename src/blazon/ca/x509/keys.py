@@ -6,11 +6,12 @@ from functools import lru_cache
 from typing import Final
 
 from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from blazon.engines import KeySpec, KeyType, spec_of
 from blazon.errors import RuleBroken
 
-__all__ = ["Strength", "check_private_key", "check_public_key", "strength_of"]
+__all__ = ["Strength", "check_plain", "check_private_key", "check_public_key", "strength_of"]
 
 _LEAST_RSA: Final = 2048
 _MOST_RSA: Final = 8192
@@ -78,6 +79,17 @@ def check_private_key(private_key: object) -> KeySpec:
     if numbers.iqmp * second % first != 1:
         raise ValueError("the coefficient does not fit the primes")
     return spec
+
+
+def check_plain(public_key: object, around: bytes) -> None:
+    """Whether the key stands in `around` (DER) as it would in what we make of it. Raises RuleBroken.
+
+    An RSA key may be bound to one padding (id-RSASSA-PSS, RFC 4055 §1.2); `cryptography` reads it as one that is not.
+    """
+    if isinstance(public_key, rsa.RSAPublicKey):
+        plain = public_key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+        if plain not in around:
+            raise RuleBroken("the RSA key is not of type rsaEncryption; one that is bound to PSS is not supported")
 
 
 def _check_exponent(exponent: int) -> None:

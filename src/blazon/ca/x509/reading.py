@@ -18,7 +18,7 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding, load_der_private_key
 
-from blazon.ca.x509.keys import check_private_key, check_public_key
+from blazon.ca.x509.keys import check_plain, check_private_key, check_public_key
 from blazon.engines import KeySpec, PrivateKey, PublicKey
 from blazon.errors import Malformed, RuleBroken
 
@@ -83,6 +83,7 @@ def read_csr(data: bytes) -> CertificationRequest:
         _check_whole_octets(der, request.signature)
     # The key comes first: to check a signature by a monstrous key takes long.
     spec = check_public_key(public_key)
+    check_plain(public_key, request.tbs_certrequest_bytes)
     with _reading("certificate request"):
         if isinstance(request.signature_hash_algorithm, _WEAK_HASHES):
             raise RuleBroken("the certificate request is signed with a hash that is broken; use SHA-256")

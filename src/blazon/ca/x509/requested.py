@@ -4,10 +4,10 @@ from typing import Final
 
 import msgspec
 from cryptography import x509
-from cryptography.x509.oid import ExtendedKeyUsageOID
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from blazon.ca.x509.extensions import KeyUsage, extension, extension_of, usable, usage_extension, usages_of
-from blazon.ca.x509.general_names import checked_names
+from blazon.ca.x509.general_names import NameType, checked_names, is_mailbox
 from blazon.ca.x509.names import Subject, checked_name, name_of
 from blazon.ca.x509.profiles import EXTENDED_KEY_USAGES, Honoured, Profile
 from blazon.ca.x509.reading import CertificationRequest
@@ -62,11 +62,24 @@ def requested_extensions(
     if profile.policies:
         policies = [x509.PolicyInformation(x509.ObjectIdentifier(oid), None) for oid in profile.policies]
         found.append(extension(x509.CertificatePolicies(policies), critical=False))
-    names = _names(profile, request.extensions)
+    names = _with_mailboxes(profile, subject, _names(profile, request.extensions))
     if names:
         # RFC 5280 §4.2.1.6: critical when there is no subject beside it.
         found.append(extension(x509.SubjectAlternativeName(names), critical=not subject.rdns))
     return tuple(found)
+
+
+def _with_mailboxes(
+    profile: Profile, subject: x509.Name, names: tuple[x509.GeneralName, ...]
+) -> tuple[x509.GeneralName, ...]:
+    """The names with the mail addresses of the subject: there alone they may not stand (RFC 5280 §4.1.2.6)."""
+    found = [part.value for part in subject.get_attributes_for_oid(NameOID.EMAIL_ADDRESS)]
+    if found and NameType.EMAIL not in profile.name_types:
+        raise RuleBroken("the subject has an e-mail address, which the profile does not allow")
+    for address in found:
+        if not isinstance(address, str) or not is_mailbox(address):
+            raise RuleBroken("the subject's e-mail address is not a mailbox, such as user@example.com")
+    return tuple(dict.fromkeys((*names, *(x509.RFC822Name(str(address)) for address in found))))
 
 
 def _refuse_ca(extensions: x509.Extensions) -> None:
