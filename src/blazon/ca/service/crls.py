@@ -34,6 +34,7 @@ _PAUSE: Final = 1.0
 """Seconds between the end of one building and the begin of the next, so that many revocations cost one list."""
 
 _CHANGES: Final = (events.CA_UPDATE_STATUS.name, events.CERTIFICATE_UPDATE_STATUS.name)
+_COMINGS: Final = (events.CA_CREATE.name, events.CA_IMPORT.name, events.CA_DELETE.name)
 
 _log = structlog.get_logger("blazon.ca")
 
@@ -129,9 +130,16 @@ class Crls:
         return int(events.CRL_NUMBER.read(record).number)
 
     def hear(self, records: Sequence[Record]) -> None:
-        """A listener of the log: the list of a CA is old when something it issued was revoked or held, or no longer."""
+        """A listener of the log: the list of a CA is old when something it issued was revoked or held, or no longer.
+
+        That of a CA that is gone goes with it: another one may come by its id.
+        """
         for record in records:
-            if record.service != "ca" or record.type not in _CHANGES or not self._lists:
+            if record.service != "ca" or not self._lists:
+                continue
+            if record.type in _COMINGS:
+                self._lists.pop(record.key, None)
+            if record.type not in _CHANGES:
                 continue
             state = _head(record.data)
             kept = self._lists.get(state.issuer_id)
