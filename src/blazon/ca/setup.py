@@ -43,7 +43,7 @@ def build(house: House) -> Parts:
     keyring = Keyring(store, engines, lambda identifier: _urls(base, identifier))
     issuers = Issuers(store)
     intents = Intents(log, store, engines)
-    founding = Founding(log, store, deltas)
+    founding = Founding(log, store, deltas, engines)
     responders = Responders(log, intents, deltas)
     ocsp = Ocsp(store, keyring, issuers, responders, house.clock, int(settings.ocsp_time))
     crls = Crls(log, store, keyring, issuers, int(settings.crl_time))

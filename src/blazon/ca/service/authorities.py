@@ -1,6 +1,5 @@
 """Certificate authorities: made, read, changed, deleted."""
 
-import asyncio
 from typing import Any
 
 import msgspec
@@ -101,7 +100,7 @@ class Authorities:
                 self._check_times(draft, parent)
                 await self._founding.check_free(identifier, engine, basis)
                 intent = await intents.begin(IntentKind.CREATE, identifier, engine.id)
-                key = await asyncio.to_thread(engine.create, identifier, draft.spec)
+                key = await self._engines.threads(engine.id).run(engine.create, identifier, draft.spec)
                 certificate = await self._certify(draft, key, parent, intents, basis)
                 issuing, level = _below(parent, identifier, format_serial(certificate.serial_number))
                 certified = Certified(
@@ -151,17 +150,18 @@ class Authorities:
             drafted = draft_root(
                 public_key, draft.subject, serial=serial, now=now, valid_to=ends, options=draft.options
             )
-            signer = await asyncio.to_thread(self._engines.open, key)
+            threads = self._engines.threads(key.engine_id)
+            signer = await threads.run(self._engines.open, key)
         else:
             drafted = draft_subordinate(
                 parent.issuer, public_key, draft.subject, serial=serial, now=now, valid_to=ends, options=draft.options
             )
-            signer = parent.signer
+            signer, threads = parent.signer, parent.threads
             if not parent.quick:
                 above = parent.authority
                 intent = await intents.begin(IntentKind.SIGN, above.id, above.engine_id, format_serial(serial))
                 basis[INTENT.of(intent.id)] = intent.revision
-        return await asyncio.to_thread(sign_draft, drafted, signer)
+        return await threads.run(sign_draft, drafted, signer)
 
     async def view(self, caller: Caller, name: str) -> Authority:
         """A CA by its id or its common name."""

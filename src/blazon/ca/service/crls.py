@@ -21,6 +21,7 @@ from blazon.ca.store import Store
 from blazon.ca.x509 import Reason, build_crl, crl_entry, parse_serial
 from blazon.caller import ANONYMOUS
 from blazon.clock import NANOSECONDS
+from blazon.engines import cpu_threads
 from blazon.errors import NotFound
 from blazon.log import Decision, Log, Record
 from blazon.storage import Row
@@ -90,7 +91,7 @@ class Crls:
             now = self._log.clock.now() // NANOSECONDS
             # What has expired stays on one more regular list (RFC 5280 §3.3).
             pages = self._store.revoked(identifier, now - self._lifetime)
-            entries = [await asyncio.to_thread(_encoded, page) async for page in pages]
+            entries = [await cpu_threads().run(_encoded, page) async for page in pages]
             kept.der = await self._signed(loaded, entries, now)
             kept.until = now + self._lifetime // 2
         except BaseException:
@@ -115,7 +116,7 @@ class Crls:
                 url=urls[0] if urls else "",
             )
 
-        return await asyncio.to_thread(build)
+        return await loaded.threads.run(build)
 
     async def _take_number(self, identifier: str, now: int) -> int:
         async def decide() -> Decision:

@@ -1,6 +1,5 @@
 """What making and importing CAs have in common: free ids, places in a hierarchy, new rows."""
 
-import asyncio
 from collections.abc import Sequence
 from typing import Final
 
@@ -16,7 +15,7 @@ from blazon.ca.service.rules import Deltas, Issuing
 from blazon.ca.store import Store
 from blazon.ca.x509 import Expiration, check_public_key, format_serial, is_self_issued
 from blazon.clock import NANOSECONDS
-from blazon.engines import Engine, StoredKey
+from blazon.engines import Engine, Engines, StoredKey
 from blazon.errors import Conflict, Malformed, NotFound
 from blazon.log import Basis, EventType, Log, Record
 
@@ -48,10 +47,11 @@ def authority_of(record: Record, state: AuthorityState) -> Authority:
 class Founding:
     """Answers what a new CA may be called, where it stands, and what its row is."""
 
-    def __init__(self, log: Log, store: Store, deltas: Deltas) -> None:
+    def __init__(self, log: Log, store: Store, deltas: Deltas, engines: Engines) -> None:
         self._log = log
         self._store = store
         self._deltas = deltas
+        self._engines = engines
 
     @property
     def seconds(self) -> int:
@@ -64,7 +64,7 @@ class Founding:
             raise Conflict(EXISTS)
         basis[AUTHORITY.of(identifier)] = 0
         # A key of this name that is not ours must neither be used nor, when this fails, be destroyed.
-        if engine is not None and await asyncio.to_thread(engine.find, identifier) is not None:
+        if engine is not None and await self._engines.threads(engine.id).run(engine.find, identifier) is not None:
             raise Conflict(f"{EXISTS}: the engine has a key of this name")
 
     def state_of_new(

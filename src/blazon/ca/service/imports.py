@@ -1,6 +1,5 @@
 """CAs made elsewhere: imported with their key, or without."""
 
-import asyncio
 from typing import Any
 
 import msgspec
@@ -114,7 +113,7 @@ class Imports:
         await self._founding.check_free(identifier, engine, basis)
         intent = await intents.begin(IntentKind.IMPORT, identifier, engine.id)
         basis[INTENT.of(intent.id)] = intent.revision
-        return await asyncio.to_thread(engine.import_key, identifier, draft.private_key)
+        return await self._engines.threads(engine.id).run(engine.import_key, identifier, draft.private_key)
 
     async def _check_new(self, certificate: x509.Certificate) -> None:
         der = der_of(certificate)

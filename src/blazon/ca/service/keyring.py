@@ -1,6 +1,5 @@
 """CAs ready to sign, in memory, kept current by the log."""
 
-import asyncio
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from typing import Final
@@ -11,7 +10,7 @@ from cryptography import x509
 from blazon.ca.models import Authority
 from blazon.ca.store import Store
 from blazon.ca.x509 import DEFAULT_PROFILE, Issuer, Profile, Urls
-from blazon.engines import Engines, PrivateKey
+from blazon.engines import Engines, PrivateKey, Threads, cpu_threads
 from blazon.errors import Conflict, Malformed, NotFound
 from blazon.log import Record
 
@@ -23,7 +22,8 @@ _REMEMBERED: Final = 1_000
 class Loaded(msgspec.Struct, frozen=True, eq=False):
     """A CA with all that issuing needs. `private_key` is None when its key is elsewhere.
 
-    `quick` says that it signs in less than a millisecond and in this process.
+    `quick` says that it signs in less than a millisecond and in this process; where it does not, it is to sign in
+    `threads`.
     """
 
     authority: Authority
@@ -31,6 +31,7 @@ class Loaded(msgspec.Struct, frozen=True, eq=False):
     private_key: PrivateKey | None
     quick: bool
     profile: Profile
+    threads: Threads = msgspec.field(default_factory=cpu_threads)
 
     @property
     def signer(self) -> PrivateKey:
@@ -95,11 +96,12 @@ class Keyring:
         if authority.profile_id:
             stored = await self._store.profile(authority.profile_id)
             profile = DEFAULT_PROFILE if stored is None else stored.profile
+        threads = self._engines.threads(authority.engine_id)
         if authority.key is None:
             return Loaded(authority, issuer, None, quick=False, profile=profile)
-        private_key = await asyncio.to_thread(self._engines.open, authority.key)
+        private_key = await threads.run(self._engines.open, authority.key)
         quick = self._engines.get(authority.engine_id).quick(authority.key_spec)
-        return Loaded(authority, issuer, private_key, quick, profile)
+        return Loaded(authority, issuer, private_key, quick, profile, threads=threads)
 
     async def chain(self, authority: Authority) -> list[x509.Certificate]:
         """The certificates above a CA, nearest first: of the CAs here, then those that came with the last of them."""

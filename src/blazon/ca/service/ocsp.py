@@ -168,7 +168,7 @@ class Ocsp:
         if responder.quick:
             response = sign_ocsp(responder.responder, statuses, produced_at=now, nonce=request.nonce)
         else:
-            response = await asyncio.to_thread(
+            response = await loaded.threads.run(
                 sign_ocsp, responder.responder, statuses, produced_at=now, nonce=request.nonce
             )
         return _Signed(response, found[0][1] is not None)

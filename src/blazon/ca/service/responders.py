@@ -94,7 +94,7 @@ class Responders:
         serial = format_serial(drafted.serial)
         async with self._intents.open(ANONYMOUS) as intents:
             intent = await intents.begin(IntentKind.SIGN, authority.id, authority.engine_id, serial)
-            certificate = await asyncio.to_thread(sign_draft, drafted, loaded.signer)
+            certificate = await loaded.threads.run(sign_draft, drafted, loaded.signer)
             issuing = Issuing(authority.id, authority.serial)
             state = CertificateState(
                 **rules.issued_fields(certificate, _SPEC, issuing, self._deltas, now),
