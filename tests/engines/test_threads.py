@@ -5,9 +5,9 @@ import threading
 
 import pytest
 
+from blazon.engines import EngineUnavailable
 from blazon.engines import threads as room
 from blazon.engines.threads import Threads
-from blazon.errors import Unavailable
 
 
 async def test_so_many_at_once_and_so_many_that_wait(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -21,7 +21,7 @@ async def test_so_many_at_once_and_so_many_that_wait(monkeypatch: pytest.MonkeyP
 
     asked = [asyncio.create_task(threads.run(work, number)) for number in range(5)]
     await asyncio.sleep(0.1)
-    with pytest.raises(Unavailable, match="an engine"):
+    with pytest.raises(EngineUnavailable, match="an engine"):
         await threads.run(work, 5)
     asked[4].cancel()  # who gives up makes place
     await asyncio.sleep(0)

@@ -12,7 +12,7 @@ from functools import cache, partial
 from threading import BoundedSemaphore
 from typing import Final, ParamSpec, TypeVar
 
-from blazon.errors import Unavailable
+from blazon.engines.engine import EngineUnavailable
 
 __all__ = ["Threads", "cpu_threads"]
 
@@ -32,12 +32,12 @@ class Threads:
         self._places = BoundedSemaphore(threads + _WAITING)
 
     async def run(self, call: Callable[P, T], *arguments: P.args, **named: P.kwargs) -> T:
-        """What a call returns, made in one of the threads. Raises Unavailable when the line is too long.
+        """What a call returns, made in one of the threads. Raises EngineUnavailable when the line is too long.
 
         Who gives up waiting leaves the line; a call that has begun goes on.
         """
         if not self._places.acquire(blocking=False):
-            raise Unavailable(f"too much waits for {self._name} already; try again in a moment")
+            raise EngineUnavailable(f"too much waits for {self._name} already; try again in a moment")
         try:
             going = self._pool.submit(contextvars.copy_context().run, partial(call, *arguments, **named))
         except BaseException:

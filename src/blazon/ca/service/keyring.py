@@ -8,6 +8,7 @@ import msgspec
 from cryptography import x509
 
 from blazon.ca.models import Authority
+from blazon.ca.service.pauses import Pauses
 from blazon.ca.store import Store
 from blazon.ca.x509 import DEFAULT_PROFILE, Issuer, Profile, Urls
 from blazon.engines import Engines, PrivateKey, Threads, cpu_threads
@@ -50,6 +51,8 @@ class Keyring:
         self._urls = urls
         self._known: OrderedDict[str, Loaded] = OrderedDict()
         self._dropped = 0
+        self.pauses = Pauses()
+        """Of the engines of these CAs, towards those who did not sign in."""
 
     async def resolve(self, name: str) -> Authority:
         """A CA by its id, or by its common name when only one has it (decision B11). Raises NotFound, Conflict."""
@@ -79,6 +82,14 @@ class Keyring:
             if len(self._known) > _REMEMBERED:
                 self._known.popitem(last=False)
         return loaded
+
+    async def ask(self, identifier: str) -> Loaded:
+        """As `get`, for those who did not sign in. Raises EngineUnavailable without asking an engine that rests."""
+        known = self._known.get(identifier)
+        if known is not None:
+            return known
+        with self.pauses.of(identifier):
+            return await self.get(identifier)
 
     def is_quick(self, identifier: str) -> bool:
         """Whether a CA is known to sign quickly and in this process."""

@@ -155,7 +155,7 @@ class Ocsp:
             return None
         try:
             # Of CAs with one name and key any answers for the others: whoever checks cannot tell them apart.
-            loaded = await self._keyring.get(ours[0])
+            loaded = await self._keyring.ask(ours[0])
             if loaded.private_key is None:
                 return None
             responder = await self._responders.of(loaded)
@@ -168,9 +168,10 @@ class Ocsp:
         if responder.quick:
             response = sign_ocsp(responder.responder, statuses, produced_at=now, nonce=request.nonce)
         else:
-            response = await loaded.threads.run(
-                sign_ocsp, responder.responder, statuses, produced_at=now, nonce=request.nonce
-            )
+            with self._keyring.pauses.of(loaded.authority.id):
+                response = await loaded.threads.run(
+                    sign_ocsp, responder.responder, statuses, produced_at=now, nonce=request.nonce
+                )
         return _Signed(response, found[0][1] is not None)
 
     async def _found(self, ours: tuple[str, ...], cert_id: CertId) -> tuple[Loaded, OcspFacts | None]:
@@ -183,8 +184,8 @@ class Ocsp:
             for identifier in ours:
                 facts = await self._store.ocsp_facts(identifier, serial)
                 if facts is not None:
-                    return await self._keyring.get(identifier), facts
-        return await self._keyring.get(ours[0]), None
+                    return await self._keyring.ask(identifier), facts
+        return await self._keyring.ask(ours[0]), None
 
     def _status(self, loaded: Loaded, cert_id: CertId, facts: OcspFacts | None, now: int) -> CertStatus:
         authority = loaded.authority
