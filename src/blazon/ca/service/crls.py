@@ -101,6 +101,8 @@ class Crls:
     async def _built(self, loaded: Loaded, now: int) -> bytes:
         if loaded.private_key is None:
             raise NotFound("the CA is EXTERNAL: its own CRL distribution point has its CRL")
+        if not loaded.issuer.signs_crls:
+            raise NotFound("the CA has no CRL: the key usage of its certificate lacks cRLSign; ask by OCSP")
         identifier = loaded.authority.id
         # What has expired stays on one more regular list (RFC 5280 §3.3).
         pages = self._store.revoked(identifier, now - self._lifetime)
