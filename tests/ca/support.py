@@ -101,6 +101,7 @@ def outside_ca(
     is_ca: bool = True,
     path_length: int | None = None,
     serial: int = 0,
+    usage: x509.KeyUsage | None = None,
 ) -> tuple[x509.Certificate, Any]:
     """A CA made elsewhere, and its key: a root, or below another one. `subject_key` may be a public key alone."""
     private_key = subject_key or ec.generate_private_key(ec.SECP256R1())
@@ -117,6 +118,8 @@ def outside_ca(
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(public_key), critical=False)
         .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(signer.public_key()), critical=False)
     )
+    if usage is not None:
+        builder = builder.add_extension(usage, critical=True)
     return builder.sign(signer, SHA256()), private_key
 
 

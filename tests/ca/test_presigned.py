@@ -8,6 +8,9 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.hashes import SHA512
+from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import ocsp
 
 from blazon.ca.service.answers import Answer, Answers
@@ -193,6 +196,20 @@ async def test_caches_ask_again_unless_they_are_told_otherwise(tmp_path: Path) -
         assert (await get(blazon, der)).headers["Cache-Control"].startswith("max-age=43200, ")
 
 
+async def test_a_request_with_much_besides_is_answered_and_not_kept(tmp_path: Path, signed: list[bytes]) -> None:
+    """Anybody can make any number of them."""
+    async with running(tmp_path, redis__embedded="no") as blazon:
+        ca = await make_ca(blazon)
+        certificate = decoded(await sign(blazon, ca))
+        builder = ocsp.OCSPRequestBuilder().add_certificate(certificate, decoded(ca), SHA512())
+        for length, kept in ((0, True), (64, True), (15 * 1024, False)):
+            junk = x509.UnrecognizedExtension(x509.ObjectIdentifier("1.2.3.4"), bytes(length))
+            der = builder.add_extension(junk, critical=False).build().public_bytes(Encoding.DER)
+            first, second = [await post(blazon, der) for _ in range(2)]
+            assert first.certificate_status is second.certificate_status is ocsp.OCSPCertStatus.GOOD
+            assert signed.count(der) == (1 if kept else 2)
+
+
 def test_what_is_kept_is_bounded() -> None:
     answers = Answers()
     for number in range(1000):
@@ -204,6 +221,8 @@ def test_what_is_kept_is_bounded() -> None:
     for number in range(100):
         answers.keep(number.to_bytes(2, "big"), Answer(b"", "one certificate in many words", 0, 1000))
         assert len(answers) <= 8
+    answers.keep(bytes(513), Answer(b"", "a long story", 0, 1000))
+    assert answers.get(bytes(513), 1) is None
     answers.forget("one certificate in many words")
     assert len(answers) == 0
     assert answers._bytes == 0

@@ -332,6 +332,39 @@ async def test_a_hold_of_a_ca_stops_issuing_and_nothing_else(blazon: Running) ->
     await sign(blazon, ca)
 
 
+async def test_a_ca_that_may_sign_no_crl_has_none(tmp_path: Path) -> None:
+    """Nobody would take it (RFC 5280 §6.3.3 (f)). Its certificates name none, and OCSP tells of them."""
+    usage = x509.KeyUsage(False, False, False, False, False, True, False, False, False)
+    certificate, private_key = outside_ca("Signs no CRL", usage=usage)
+    brought = {
+        "ca": pem(certificate),
+        "private_key": encoded(key_pem(private_key)),
+        "issuance_expiration": lasting("1d"),
+    }
+    async with running(tmp_path, redis__embedded="no", pki__url="http://pki.example.com") as blazon:
+        ca = await blazon.ok("POST", f"{API}/cas/import", brought)
+        leaf, usual = await sign(blazon, ca), await sign(blazon, await make_ca(blazon))
+        points = [
+            any(isinstance(each.value, x509.CRLDistributionPoints) for each in decoded(body).extensions)
+            for body in (leaf, usual)
+        ]
+        assert points == [False, True]
+        access = decoded(leaf).extensions.get_extension_for_class(x509.AuthorityInformationAccess).value
+        assert "http://pki.example.com/api/va/ocsp" in {each.access_location.value for each in access}
+        await revoke(blazon, leaf)
+        for name in (
+            ca["id"],
+            certificate.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value.digest.hex(),
+        ):
+            refused(await blazon.call("GET", f"/api/va/crl/{name}", token=""), 404, "cRLSign")
+        ca_file, leaf_file = write(tmp_path, "ca.pem", ca), write(tmp_path, "leaf.pem", leaf)
+        found = await openssl(
+            "ocsp", "-issuer", ca_file, "-cert", leaf_file, "-url", f"{blazon.url}/api/va/ocsp", "-CAfile", ca_file
+        )
+        assert "Response verify OK" in found.stderr
+        assert "leaf.pem: revoked" in found.stdout
+
+
 async def test_a_ca_whose_key_is_elsewhere_is_not_spoken_for(blazon: Running) -> None:
     certificate, _ = outside_ca("Elsewhere")
     ca = await blazon.ok("POST", f"{API}/cas/import", {"ca": pem(certificate)})

@@ -12,13 +12,13 @@ def _engine(engine_id: str, key: bytes = bytes(32)) -> SoftwareEngine:
     return SoftwareEngine(engine_id, Sealer(key))
 
 
-def test_the_first_is_the_default_unless_another_is_named() -> None:
+async def test_the_first_is_the_default_unless_another_is_named() -> None:
     a, b = _engine("a"), _engine("b")
     assert Engines([a, b]).default is a
     engines = Engines([a, b], "b")
     assert engines.default is engines.get() is engines.get("b") is b
     assert engines.get("a") is a
-    assert [(info.id, info.default) for info in engines.infos()] == [("a", False), ("b", True)]
+    assert [(info.id, info.default) for info in await engines.infos()] == [("a", False), ("b", True)]
     engines.close()
 
 

@@ -72,11 +72,16 @@ class Store:
         return None if row is None else _certificate(row)
 
     async def id_is_taken(self, identifier: str) -> bool:
-        """Whether a CA, a request for one, or an intent to make one has this id."""
+        """Whether a CA, a request for one, or an intent to make one has this id, or something refers to one that had.
+
+        What a CA issued outlives it, and its CRLs lie in caches: both would be taken for those of the next one.
+        """
         row = await self._database.row(
             "SELECT 1 FROM cas WHERE id = ? UNION ALL SELECT 1 FROM ca_requests WHERE id = ? UNION ALL"
-            " SELECT 1 FROM ca_intents WHERE ca_id = ? AND kind <> 'sign' LIMIT 1",
-            (identifier, identifier, identifier),
+            " SELECT 1 FROM ca_intents WHERE ca_id = ? AND kind <> 'sign' UNION ALL"
+            " SELECT 1 FROM certificates WHERE issuer_id = ? UNION ALL SELECT 1 FROM cas WHERE issuer_id = ? UNION ALL"
+            " SELECT 1 FROM ca_crls WHERE id = ? LIMIT 1",
+            (identifier,) * 6,
         )
         return row is not None
 

@@ -6,7 +6,8 @@ and requests are signed the same way whichever engine holds the key. It never ke
 found again by its `StoredKey`, which the caller keeps. It does not know certificates, SQL or HTTP.
 
 The calls of an engine block: a key may take seconds to make, a module or a service may take its time to answer. Call
-them with `asyncio.to_thread`, unless `Engine.quick` says that a signature is done in less than a millisecond.
+them in the threads of the engine, `Engines.threads`, unless `Engine.quick` says that a signature is done in less than a
+millisecond. Whatever else computes long does so in `cpu_threads`.
 """
 
 from blazon.engines.engine import Engine, EngineInfo, EngineUnavailable, PrivateKey, PublicKey, StoredKey
@@ -17,6 +18,7 @@ from blazon.engines.raw import MessageType, SignatureAlgorithm, sign_message, ve
 from blazon.engines.registry import Engines
 from blazon.engines.rules import check_supported
 from blazon.engines.software import SoftwareEngine, generate_key
+from blazon.engines.threads import Threads, cpu_threads
 
 __all__ = [
     "ALL_KEYS",
@@ -35,7 +37,9 @@ __all__ = [
     "SoftwareEngine",
     "StoredKey",
     "SupportedKeys",
+    "Threads",
     "check_supported",
+    "cpu_threads",
     "generate_key",
     "sign_message",
     "spec_of",

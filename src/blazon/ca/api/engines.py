@@ -1,6 +1,5 @@
 """Engines, counts and raw signatures over HTTP."""
 
-import asyncio
 from collections import Counter
 from collections.abc import Sequence
 
@@ -77,7 +76,7 @@ class EngineApi:
 
     async def list_engines(self, call: Call[NoBody, NoQuery]) -> Reply:
         await self._rights.pki(call.caller)
-        infos = await asyncio.to_thread(self._engines.infos)
+        infos = await self._engines.infos()
         return Reply(200, infos)
 
     async def view_stats(self, call: Call[NoBody, NoQuery]) -> Reply:

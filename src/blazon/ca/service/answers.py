@@ -12,6 +12,10 @@ _EACH: Final = 700
 
 _WAYS: Final = 8
 
+_LONGEST: Final = 512
+"""Octets of a request whose answer is kept. One certificate takes 200 with the longest hash; what is longer says things
+besides, of which there is any number for one certificate."""
+
 
 class Answer:
     """An OCSP response as DER; times are Unix seconds.
@@ -60,7 +64,9 @@ class Answers:
         return found
 
     def keep(self, request: bytes, answer: Answer) -> None:
-        """Keeps an answer, in the place of one that was there."""
+        """Keeps an answer, in the place of one that was there. One to a long request is not worth its place."""
+        if len(request) > _LONGEST:
+            return
         self._drop(request)
         requests = self._requests.setdefault(answer.serial, set())
         if len(requests) >= _WAYS:  # one certificate can be asked for in any number of ways

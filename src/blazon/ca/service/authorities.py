@@ -108,7 +108,7 @@ class Authorities:
                 # What a rule forbids is refused before a key is made: the rules look at everything but the key.
                 self._draft(draft, _stand_in(), parent)
                 intent = await intents.begin(IntentKind.CREATE, identifier, engine.id)
-                key = await asyncio.to_thread(engine.create, intent.key_name, draft.spec)
+                key = await self._engines.threads(engine.id).run(engine.create, intent.key_name, draft.spec)
                 certificate = await self._certify(draft, key, parent, intents, basis)
                 issuing, level = _below(parent, identifier, format_serial(certificate.serial_number))
                 certified = Certified(
@@ -153,14 +153,15 @@ class Authorities:
     ) -> x509.Certificate:
         drafted = self._draft(draft, key.load_public_key(), parent)
         if parent is None:
-            signer = await asyncio.to_thread(self._engines.open, key)
+            threads = self._engines.threads(key.engine_id)
+            signer = await threads.run(self._engines.open, key)
         else:
-            signer = parent.signer
+            signer, threads = parent.signer, parent.threads
             if not parent.quick:
                 above, serial = parent.authority, format_serial(drafted.serial)
                 intent = await intents.begin(IntentKind.SIGN, above.id, above.engine_id, serial)
                 basis[INTENT.of(intent.id)] = intent.revision
-        return await asyncio.to_thread(sign_draft, drafted, signer)
+        return await threads.run(sign_draft, drafted, signer)
 
     def _draft(self, draft: AuthorityDraft, public_key: PublicKey, parent: Loaded | None) -> Draft:
         now = self._founding.seconds

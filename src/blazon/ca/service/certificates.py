@@ -1,6 +1,5 @@
 """Certificates: signed, imported, read, changed."""
 
-import asyncio
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
@@ -45,7 +44,7 @@ from blazon.ca.x509 import (
 )
 from blazon.caller import Caller
 from blazon.clock import NANOSECONDS
-from blazon.engines import ALL_KEYS, KeySpec, PrivateKey, check_supported, generate_key
+from blazon.engines import ALL_KEYS, KeySpec, PrivateKey, check_supported, cpu_threads, generate_key
 from blazon.errors import Conflict, NotFound, RuleBroken
 from blazon.log import Basis, Decision, EventType, Log, Record, state_of
 
@@ -159,7 +158,7 @@ class Certificates:
         authority = loaded.authority
         intent = await intents.begin(IntentKind.SIGN, authority.id, authority.engine_id, format_serial(drafted.serial))
         basis[INTENT.of(intent.id)] = intent.revision
-        return await asyncio.to_thread(sign_draft, drafted, loaded.signer)
+        return await loaded.threads.run(sign_draft, drafted, loaded.signer)
 
     def _state(
         self, certificate: x509.Certificate, loaded: Loaded, spec: KeySpec, owner: Owner, metadata: msgspec.Raw
@@ -177,8 +176,8 @@ class Certificates:
         """Makes a key and issues a certificate for it. The key is not kept: a repeated request gets it no more."""
         check_supported("server", ALL_KEYS, draft.spec)
         await self._rights.pki(caller)
-        private_key = await asyncio.to_thread(generate_key, draft.spec)
-        request = await asyncio.to_thread(_request, private_key, draft)
+        private_key = await cpu_threads().run(generate_key, draft.spec)
+        request = await cpu_threads().run(_request, private_key, draft)
         wanted = SignDraft(request=request, profile=draft.profile, valid_to=draft.valid_to, metadata=draft.metadata)
         certificate = await self.sign(caller, ca, wanted, owner=Owner.MANAGED)
         own = x509.load_der_x509_certificate(certificate.certificate).public_key() == private_key.public_key()

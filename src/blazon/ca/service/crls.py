@@ -21,6 +21,7 @@ from blazon.ca.store import Store
 from blazon.ca.x509 import Reason, build_crl, crl_entry, parse_serial
 from blazon.caller import ANONYMOUS
 from blazon.clock import NANOSECONDS
+from blazon.engines import cpu_threads
 from blazon.errors import NotFound
 from blazon.log import Decision, Log, Record
 from blazon.storage import Row
@@ -34,6 +35,7 @@ _PAUSE: Final = 1.0
 """Seconds between the end of one building and the begin of the next, so that many revocations cost one list."""
 
 _CHANGES: Final = (events.CA_UPDATE_STATUS.name, events.CERTIFICATE_UPDATE_STATUS.name)
+_COMINGS: Final = (events.CA_CREATE.name, events.CA_IMPORT.name, events.CA_DELETE.name)
 
 _log = structlog.get_logger("blazon.ca")
 
@@ -73,6 +75,8 @@ class Crls:
             # Measured from when it was asked: while lists take long and revocations go on, no list is ever up to date.
             late = kept.dirty_since is not None and asked_at - kept.dirty_since > _STALE
             if kept.building is None and (over or late or asked_at - kept.built_at > _PAUSE):
+                if over or late:
+                    self._keyring.pauses.check(identifier)
                 kept.building = asyncio.create_task(self._build(identifier, kept))
                 kept.building.add_done_callback(_look_at_error)
             if kept.building is None or not (over or late):
@@ -83,14 +87,9 @@ class Crls:
     async def _build(self, identifier: str, kept: _List) -> None:
         dirty_since, kept.dirty_since = kept.dirty_since, None
         try:
-            loaded = await self._keyring.get(identifier)
-            if loaded.private_key is None:
-                raise NotFound("the CA is EXTERNAL: its own CRL distribution point has its CRL")
-            now = self._log.clock.now() // NANOSECONDS
-            # What has expired stays on one more regular list (RFC 5280 §3.3).
-            pages = self._store.revoked(identifier, now - self._lifetime)
-            entries = [await asyncio.to_thread(_encoded, page) async for page in pages]
-            kept.der = await self._signed(loaded, entries, now)
+            with self._keyring.pauses.of(identifier):
+                now = self._log.clock.now() // NANOSECONDS
+                kept.der = await self._built(await self._keyring.get(identifier), now)
             kept.until = now + self._lifetime // 2
         except BaseException:
             kept.dirty_since = dirty_since
@@ -99,39 +98,54 @@ class Crls:
             kept.building = None
             kept.built_at = asyncio.get_running_loop().time()
 
-    async def _signed(self, loaded: Loaded, entries: list[bytes], now: int) -> bytes:
-        number = await self._take_number(loaded.authority.id, now)
-        urls = loaded.issuer.urls.crl
+    async def _built(self, loaded: Loaded, now: int) -> bytes:
+        if loaded.private_key is None:
+            raise NotFound("the CA is EXTERNAL: its own CRL distribution point has its CRL")
+        if not loaded.issuer.signs_crls:
+            raise NotFound("the CA has no CRL: the key usage of its certificate lacks cRLSign; ask by OCSP")
+        identifier = loaded.authority.id
+        # What has expired stays on one more regular list (RFC 5280 §3.3).
+        pages = self._store.revoked(identifier, now - self._lifetime)
+        entries = [await cpu_threads().run(_encoded, page) async for page in pages]
+        signed = b""
 
-        def build() -> bytes:
-            return build_crl(
-                loaded.issuer,
-                loaded.signer,
-                number=number,
-                this_update=now,
-                next_update=now + self._lifetime,
-                entries=entries,
-                url=urls[0] if urls else "",
-            )
-
-        return await asyncio.to_thread(build)
-
-    async def _take_number(self, identifier: str, now: int) -> int:
         async def decide() -> Decision:
+            nonlocal signed
             last = await self._store.crl_number(identifier)
             number = 1 if last is None else last.number + 1
+            # First the signature: an engine that is away shall not cost a number each time somebody asks.
+            signed = await loaded.threads.run(self._signed, loaded, entries, number, now)
             taken = NumberTaken(ca_id=identifier, number=number, this_update=now, next_update=now + self._lifetime)
             subject = CRL.of(identifier)
             relies = {subject: 0 if last is None else last.revision}
             return Decision((events.CRL_NUMBER.event(subject, taken),), relies)
 
-        (record,) = await self._log.commit(ANONYMOUS, decide)
-        return int(events.CRL_NUMBER.read(record).number)
+        await self._log.commit(ANONYMOUS, decide)
+        return signed
+
+    def _signed(self, loaded: Loaded, entries: list[bytes], number: int, now: int) -> bytes:
+        urls = loaded.issuer.urls.crl
+        return build_crl(
+            loaded.issuer,
+            loaded.signer,
+            number=number,
+            this_update=now,
+            next_update=now + self._lifetime,
+            entries=entries,
+            url=urls[0] if urls else "",
+        )
 
     def hear(self, records: Sequence[Record]) -> None:
-        """A listener of the log: the list of a CA is old when something it issued was revoked or held, or no longer."""
+        """A listener of the log: the list of a CA is old when something it issued was revoked or held, or no longer.
+
+        That of a CA that is gone goes with it: another one may come by its id.
+        """
         for record in records:
-            if record.service != "ca" or record.type not in _CHANGES or not self._lists:
+            if record.service != "ca" or not self._lists:
+                continue
+            if record.type in _COMINGS:
+                self._lists.pop(record.key, None)
+            if record.type not in _CHANGES:
                 continue
             state = _head(record.data)
             kept = self._lists.get(state.issuer_id)

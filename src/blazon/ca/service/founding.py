@@ -8,7 +8,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from blazon.ca.events import AuthorityState
-from blazon.ca.models import AUTHORITY, EXISTS, PROFILE, Authority, Owner
+from blazon.ca.models import AUTHORITY, EXISTS, PROFILE, Authority, Owner, Status
 from blazon.ca.service import rules
 from blazon.ca.service.rules import Deltas, Issuing
 from blazon.ca.store import Store
@@ -100,11 +100,11 @@ class Founding:
         """Who issued a certificate from elsewhere: itself, a CA here, or one that is not known."""
         if is_self_issued(certificate):
             return Issuing(identifier, format_serial(certificate.serial_number)), 0
-        for known in await self._store.all_authorities():
-            above = x509.load_der_x509_certificate(known.certificate)
-            if certificate.issuer == above.subject and _is_issued_by(certificate, above):
-                basis[AUTHORITY.of(known.id)] = known.revision
-                return Issuing(known.id, known.serial), known.level + 1 if known.level >= 0 else -1
+        above = [known for known in await self._store.all_authorities() if _is_issued_by(certificate, known)]
+        if above:
+            known = min(above, key=lambda each: _likelihood(certificate, each))
+            basis[AUTHORITY.of(known.id)] = known.revision
+            return Issuing(known.id, known.serial), known.level + 1 if known.level >= 0 else -1
         return Issuing("", format_serial(chain[0].serial_number) if chain else "-"), -1
 
     async def profile_of(self, name: str, basis: Basis) -> str:
@@ -123,12 +123,25 @@ def der_of(certificate: x509.Certificate) -> bytes:
     return certificate.public_bytes(Encoding.DER)
 
 
-def _is_issued_by(certificate: x509.Certificate, above: x509.Certificate) -> bool:
+def _is_issued_by(certificate: x509.Certificate, known: Authority) -> bool:
+    above = x509.load_der_x509_certificate(known.certificate)
+    if certificate.issuer != above.subject:
+        return False
     try:
         certificate.verify_directly_issued_by(above)
     except (ValueError, TypeError, InvalidSignature):
         return False
     return True
+
+
+def _likelihood(certificate: x509.Certificate, known: Authority) -> tuple[bool, bool, bool, int, str]:
+    """Of CAs with one name and key, the least is who issued a certificate most likely.
+
+    It has the key, it was valid then, it is not revoked, it was here first.
+    """
+    then = int(certificate.not_valid_before_utc.timestamp())
+    was_valid = known.valid_from <= then <= known.valid_to
+    return known.key is None, not was_valid, known.status is Status.REVOKED, known.created_at, known.id
 
 
 def first_authority(records: Sequence[Record], kind: EventType[AuthorityState]) -> Authority:

@@ -1,6 +1,5 @@
 """CAs made elsewhere: imported with their key, or without."""
 
-import asyncio
 from typing import Any
 
 import msgspec
@@ -24,7 +23,7 @@ from blazon.ca.x509 import (
     subject_of,
 )
 from blazon.caller import Caller
-from blazon.engines import Engines, PrivateKey
+from blazon.engines import Engines, PrivateKey, cpu_threads
 from blazon.errors import Conflict
 from blazon.log import Decision, Log
 
@@ -89,7 +88,7 @@ class Imports:
                 if private_key is not None:
                     intent = await intents.begin(IntentKind.IMPORT, identifier, engine.id)
                     basis[INTENT.of(intent.id)] = intent.revision
-                    key = await asyncio.to_thread(engine.import_key, intent.key_name, private_key)
+                    key = await self._engines.threads(engine.id).run(engine.import_key, intent.key_name, private_key)
                 certified = Certified(
                     id=identifier,
                     type=Owner.EXTERNAL if key is None else Owner.IMPORTED,
@@ -114,7 +113,7 @@ class Imports:
     async def _read(self, caller: Caller, private_key: bytes) -> PrivateKey:
         # To look at a key takes longer than at anything else: not for anybody.
         await self._rights.pki(caller)
-        return await asyncio.to_thread(read_private_key, private_key)
+        return await cpu_threads().run(read_private_key, private_key)
 
     async def _check_new(self, certificate: x509.Certificate) -> None:
         known = await self._store.authority_with(format_serial(certificate.serial_number), der_of(certificate))

@@ -203,7 +203,7 @@ class Intents:
             return
         destroyed = intent.kind is not IntentKind.SIGN and not await self._in_use(intent)
         if destroyed:
-            await asyncio.to_thread(self._destroy, intent)
+            await self._engines.threads(intent.engine_id).run(self._destroy, intent)
 
         async def decide() -> Decision:
             if not await self._store.intent_is_open(intent):

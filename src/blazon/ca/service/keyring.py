@@ -1,6 +1,5 @@
 """CAs ready to sign, in memory, kept current by the log."""
 
-import asyncio
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from typing import Final
@@ -9,10 +8,11 @@ import msgspec
 from cryptography import x509
 
 from blazon.ca.models import AUTHORITY, Authority
+from blazon.ca.service.pauses import Pauses
 from blazon.ca.service.rules import is_over
 from blazon.ca.store import Store
 from blazon.ca.x509 import DEFAULT_PROFILE, Issuer, Profile, Urls
-from blazon.engines import Engines, PrivateKey
+from blazon.engines import Engines, PrivateKey, Threads, cpu_threads
 from blazon.errors import Conflict, Malformed, NotFound
 from blazon.log import Basis, Record
 
@@ -24,8 +24,8 @@ _REMEMBERED: Final = 1_000
 class Loaded(msgspec.Struct, frozen=True, eq=False):
     """A CA with all that issuing needs. `private_key` is None when its key is elsewhere.
 
-    `quick` says that it signs in less than a millisecond and in this process. `over` is the CA that was revoked for
-    good, and with it this one: itself, or one above it.
+    `quick` says that it signs in less than a millisecond and in this process; where it does not, it is to sign in
+    `threads`. `over` is the CA that was revoked for good, and with it this one: itself, or one above it.
     """
 
     authority: Authority
@@ -35,6 +35,7 @@ class Loaded(msgspec.Struct, frozen=True, eq=False):
     profile: Profile
     profile_revision: int = 0
     over: Authority | None = None
+    threads: Threads = msgspec.field(default_factory=cpu_threads)
 
     @property
     def signer(self) -> PrivateKey:
@@ -53,6 +54,8 @@ class Keyring:
         self._urls = urls
         self._known: OrderedDict[str, Loaded] = OrderedDict()
         self._dropped = 0
+        self.pauses = Pauses()
+        """Of the engines of these CAs, towards those who did not sign in."""
 
     async def resolve(self, name: str) -> Authority:
         """A CA by its id, or by its common name when only one has it (decision B11). Raises NotFound, Conflict.
@@ -86,6 +89,14 @@ class Keyring:
                 self._known.popitem(last=False)
         return loaded
 
+    async def ask(self, identifier: str) -> Loaded:
+        """As `get`, for those who did not sign in. Raises EngineUnavailable without asking an engine that rests."""
+        known = self._known.get(identifier)
+        if known is not None:
+            return known
+        with self.pauses.of(identifier):
+            return await self.get(identifier)
+
     def is_quick(self, identifier: str) -> bool:
         """Whether a CA is known to sign quickly and in this process."""
         known = self._known.get(identifier)
@@ -103,9 +114,10 @@ class Keyring:
         over = await self.over(authority.id, {})
         if authority.key is None:
             return Loaded(authority, issuer, None, quick=False, profile=profile, profile_revision=revision, over=over)
-        private_key = await asyncio.to_thread(self._engines.open, authority.key)
+        threads = self._engines.threads(authority.engine_id)
+        private_key = await threads.run(self._engines.open, authority.key)
         quick = self._engines.get(authority.engine_id).quick(authority.key_spec)
-        return Loaded(authority, issuer, private_key, quick, profile, revision, over)
+        return Loaded(authority, issuer, private_key, quick, profile, revision, over, threads)
 
     async def over(self, identifier: str, basis: Basis) -> Authority | None:
         """The first CA that was revoked for good, from this one upwards. `basis` gets all that were looked at."""

@@ -1,6 +1,5 @@
 """Raw signatures with the key of a CA."""
 
-import asyncio
 import hashlib
 
 import msgspec
@@ -37,7 +36,7 @@ class Messages:
             basis = await self._rights.pki(caller)
             loaded = await self._keyring.get(name)
             rules.check_can_sign(loaded.authority)
-            signature = await asyncio.to_thread(sign_message, loaded.signer, algorithm, kind, message)
+            signature = await loaded.threads.run(sign_message, loaded.signer, algorithm, kind, message)
             authority = loaded.authority
             basis[AUTHORITY.of(authority.id)] = authority.revision
             signed = Signed(

@@ -150,33 +150,42 @@ class Ocsp:
 
     async def _signed(self, request: OcspRequest, now: int) -> "_Signed | None":
         """The signed answer; None when the first certificate is of a CA we do not answer for (RFC 6960 §2.3)."""
-        ca_id = await self._issuers.of_request(request.cert_ids[0].issuer)
-        if ca_id is None:
+        ours = await self._issuers.of_request(request.cert_ids[0].issuer)
+        if not ours:
             return None
         try:
-            loaded = await self._keyring.get(ca_id)
+            # Of CAs with one name and key any answers for the others: whoever checks cannot tell them apart.
+            loaded = await self._keyring.ask(ours[0])
+            if loaded.private_key is None:
+                return None
+            responder = await self._responders.of(loaded)
+            found = [await self._found(ours, cert_id) for cert_id in request.cert_ids]
         except NotFound:
             return None
-        if loaded.private_key is None:
-            return None
-        responder = await self._responders.of(loaded)
-        facts = [await self._facts(loaded, cert_id) for cert_id in request.cert_ids]
         statuses = [
-            self._status(loaded, cert_id, known, now) for cert_id, known in zip(request.cert_ids, facts, strict=True)
+            self._status(by, cert_id, facts, now) for cert_id, (by, facts) in zip(request.cert_ids, found, strict=True)
         ]
         if responder.quick:
             response = sign_ocsp(responder.responder, statuses, produced_at=now, nonce=request.nonce)
         else:
-            response = await asyncio.to_thread(
-                sign_ocsp, responder.responder, statuses, produced_at=now, nonce=request.nonce
-            )
-        return _Signed(response, facts[0] is not None)
+            with self._keyring.pauses.of(loaded.authority.id):
+                response = await loaded.threads.run(
+                    sign_ocsp, responder.responder, statuses, produced_at=now, nonce=request.nonce
+                )
+        return _Signed(response, found[0][1] is not None)
 
-    async def _facts(self, loaded: Loaded, cert_id: CertId) -> OcspFacts | None:
-        """What is known of a certificate. One answer has one signer: of other CAs it says nothing."""
-        if cert_id.serial < 0 or await self._issuers.of_request(cert_id.issuer) != loaded.authority.id:
-            return None
-        return await self._store.ocsp_facts(loaded.authority.id, format_serial(cert_id.serial))
+    async def _found(self, ours: tuple[str, ...], cert_id: CertId) -> tuple[Loaded, OcspFacts | None]:
+        """Which of these CAs issued a certificate, and what is known of it.
+
+        One answer has one signer: of CAs with another name or key it says nothing.
+        """
+        if cert_id.serial >= 0 and await self._issuers.of_request(cert_id.issuer) == ours:
+            serial = format_serial(cert_id.serial)
+            for identifier in ours:
+                facts = await self._store.ocsp_facts(identifier, serial)
+                if facts is not None:
+                    return await self._keyring.ask(identifier), facts
+        return await self._keyring.ask(ours[0]), None
 
     def _status(self, loaded: Loaded, cert_id: CertId, facts: OcspFacts | None, now: int) -> CertStatus:
         until = now + self._lifetime

@@ -1,6 +1,5 @@
 """CAs whose certificate an outside parent makes: first a request, then the certificate for it."""
 
-import asyncio
 from collections.abc import Sequence
 from typing import Any
 
@@ -92,9 +91,10 @@ class Requests:
                 await self._founding.check_free(identifier, draft.subject.common_name, basis)
                 intent = await intents.begin(IntentKind.REQUEST, identifier, engine.id)
                 basis |= {REQUEST.of(identifier): 0, INTENT.of(intent.id): intent.revision}
-                key = await asyncio.to_thread(engine.create, intent.key_name, draft.spec)
-                opened = await asyncio.to_thread(self._engines.open, key)
-                pem = await asyncio.to_thread(request_ca, opened, draft.subject, draft.options)
+                threads = self._engines.threads(engine.id)
+                key = await threads.run(engine.create, intent.key_name, draft.spec)
+                opened = await threads.run(self._engines.open, key)
+                pem = await threads.run(request_ca, opened, draft.subject, draft.options)
                 state = RequestState(
                     id=identifier,
                     subject=draft.subject,

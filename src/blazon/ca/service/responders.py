@@ -11,12 +11,13 @@ from blazon.ca.models import AUTHORITY, CERTIFICATE, INTENT, IntentKind, Owner
 from blazon.ca.service import rules
 from blazon.ca.service.intents import Intents, ended
 from blazon.ca.service.keyring import Loaded
+from blazon.ca.service.pauses import Pauses
 from blazon.ca.service.rules import Deltas, Issuing
 from blazon.ca.x509 import Responder, draft_responder, format_serial, new_serial, sign_draft
 from blazon.caller import ANONYMOUS
 from blazon.clock import NANOSECONDS
-from blazon.engines import KeySpec, KeyType, generate_key
-from blazon.errors import Malformed, RuleBroken
+from blazon.engines import EngineUnavailable, KeySpec, KeyType, generate_key
+from blazon.errors import Malformed, NotFound, RuleBroken
 from blazon.log import Decision, Log, canonical
 
 __all__ = ["Responders", "Signer"]
@@ -39,12 +40,13 @@ class Signer(msgspec.Struct, frozen=True, eq=False):
 class Responders:
     """Responders by CA. A delegated one is made when it is needed, recorded as any certificate is, and renewed."""
 
-    def __init__(self, log: Log, intents: Intents, deltas: Deltas) -> None:
+    def __init__(self, log: Log, intents: Intents, deltas: Deltas, pauses: Pauses) -> None:
         self._log = log
         self._intents = intents
         self._deltas = deltas
+        self._pauses = pauses
         self._known: dict[str, tuple[bytes, Signer]] = {}
-        self._locks: dict[str, asyncio.Lock] = {}
+        self._making: dict[str, asyncio.Task[Signer]] = {}
 
     async def of(self, loaded: Loaded) -> Signer:
         """The responder of a CA. Raises EngineUnavailable, StorageUnavailable when one must be made and cannot be."""
@@ -54,24 +56,23 @@ class Responders:
             return found
         if loaded.quick:
             return self._keep(loaded, Signer(Responder.of(loaded.issuer, loaded.signer), quick=True, until=2**62))
-        return await self._intents.to_the_end(self._made(loaded, now))
+        identifier = loaded.authority.id
+        making = self._making.get(identifier)
+        if making is None:
+            # One for all who ask meanwhile. It goes on when none of them is there any more.
+            making = self._making[identifier] = asyncio.create_task(self._intents.to_the_end(self._made(loaded)))
+            making.add_done_callback(lambda _: self._making.pop(identifier))
+            making.add_done_callback(_look_at_error)
+        return await asyncio.shield(making)
 
-    async def _made(self, loaded: Loaded, now: int) -> Signer:
-        authority = loaded.authority
-        async with self._locks.setdefault(authority.id, asyncio.Lock()):
-            found = self._find(loaded, now)
-            if found is not None:
-                return found
-            signer: Signer | None
-            try:
-                rules.check_can_sign(authority)
-                signer = await self._delegated(loaded)
-            except (Malformed, RuleBroken):
-                signer = None
-            if signer is None:  # a CA that may issue nothing any more still speaks for itself
-                responder = Responder.of(loaded.issuer, loaded.signer)
-                return self._keep(loaded, Signer(responder, quick=False, until=2**62))
-            return self._keep(loaded, signer)
+    async def _made(self, loaded: Loaded) -> Signer:
+        try:
+            rules.check_can_sign(loaded.authority)
+            with self._pauses.of(loaded.authority.id):
+                return self._keep(loaded, await self._delegated(loaded))
+        except (Malformed, RuleBroken):  # a CA that may issue nothing any more still speaks for itself
+            responder = Responder.of(loaded.issuer, loaded.signer)
+            return self._keep(loaded, Signer(responder, quick=False, until=2**62))
 
     def _find(self, loaded: Loaded, now: int) -> Signer | None:
         known = self._known.get(loaded.authority.id)
@@ -94,7 +95,10 @@ class Responders:
         serial = format_serial(drafted.serial)
         async with self._intents.open(ANONYMOUS) as intents:
             intent = await intents.begin(IntentKind.SIGN, authority.id, authority.engine_id, serial)
-            certificate = await asyncio.to_thread(sign_draft, drafted, loaded.signer)
+            try:
+                certificate = await loaded.threads.run(sign_draft, drafted, loaded.signer)
+            except NotFound as error:  # the key, and not what was asked for
+                raise EngineUnavailable(error.reason) from error
             issuing = Issuing(authority.id, authority.serial)
             state = CertificateState(
                 **rules.issued_fields(certificate, _SPEC, issuing, self._deltas, now),
@@ -112,3 +116,9 @@ class Responders:
             intents.settle()
         responder = Responder.of(loaded.issuer, private_key, certificate)
         return Signer(responder, quick=True, until=min(seconds + _LIFE // 2, drafted.valid_to))
+
+
+def _look_at_error(task: "asyncio.Task[Signer]") -> None:
+    """Those who asked may be gone when it fails: the next one tries again."""
+    if not task.cancelled():
+        task.exception()

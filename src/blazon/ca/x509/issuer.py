@@ -25,7 +25,7 @@ class Issuer(msgspec.Struct, frozen=True, eq=False):
     number; it heeds the parents too. `constraints` are those of the CA and of every parent that was given.
     `extensions` are what every certificate of this CA carries: authority key identifier, information access, CRL
     distribution point. `name_der` is the encoded subject. `signs_crls` is whether its key usage lets it (RFC 5280
-    §6.3.3 (f)): a CA from outside may not.
+    §6.3.3 (f)): a CA from outside may not, and its certificates then name no CRL.
     """
 
     certificate: x509.Certificate
@@ -57,6 +57,7 @@ class Issuer(msgspec.Struct, frozen=True, eq=False):
         spec = spec_of(public_key)
         assert isinstance(public_key, PublicKey)
         key_id = key_id_of(certificate)
+        signs_crls = usage is None or usage.crl_sign
         authority_key = extension(x509.AuthorityKeyIdentifier(key_id, None, None), critical=False)
         return cls(
             certificate=certificate,
@@ -74,9 +75,9 @@ class Issuer(msgspec.Struct, frozen=True, eq=False):
                 if (found := extension_of(each.extensions, x509.NameConstraints)) is not None
             ),
             authority_key=authority_key,
-            extensions=(authority_key, *access_extension(urls), *crl_extension(urls)),
+            extensions=(authority_key, *access_extension(urls), *(crl_extension(urls) if signs_crls else ())),
             urls=urls,
-            signs_crls=usage is None or usage.crl_sign,
+            signs_crls=signs_crls,
         )
 
     def cert_id_keys(self) -> tuple[tuple[str, bytes, bytes], ...]:
