@@ -47,6 +47,7 @@ async def everything(blazon: Running) -> None:
     foreign, _ = outside_ca("Foreign", above=above)
     await blazon.ok("POST", f"{API}/cas/import", {"ca": pem(foreign), "ca_chain": [pem(above[0])]})
     pending = {name: value for name, value in ca_body("Pending").items() if name != "ca_expiration"}
+    pending |= {"profile_id": "q", "near_expiration": "9d"}
     await blazon.ok("POST", f"{API}/requests", pending)
     given_up = await blazon.ok("POST", f"{API}/requests", pending)
     await blazon.ok("DELETE", f"{API}/requests/{given_up['id']}")
@@ -150,3 +151,15 @@ async def test_a_certificate_is_revoked_once(database_url: str, tmp_path: Path) 
             *(blazon.call("PUT", path, {"status": "REVOKED", "revocation_reason": "Superseded"}) for _ in range(10))
         )
         assert sorted(answer.status for answer in answers) == [200] + [400] * 9
+
+
+async def test_one_of_many_gets_an_id_and_what_is_held_falls(house: Running) -> None:
+    answers = await asyncio.gather(*(house.call("POST", f"{API}/cas", ca_body("Wanted", id="w")) for _ in range(6)))
+    assert sorted(answer.status for answer in answers) == [201, 409, 409, 409, 409, 409]
+    ca = {"id": "w"}
+    leaves = [await sign(house, ca, f"leaf {number}") for number in range(2)]
+    await set_status(house, leaves[0], "REVOKED", "CertificateHold")
+    await set_ca_status(house, ca, "REVOKED", "KeyCompromise")
+    await house.ok("DELETE", f"{API}/cas/w")
+    found = (await house.ok("GET", f"{API}/certificates"))["list"]
+    assert [each["revocation_reason"] for each in found] == ["CessationOfOperation"] * 2
