@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+from datetime import timedelta
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any
@@ -16,8 +17,9 @@ from cryptography.x509 import ocsp
 from blazon.ca.service.answers import Answer, Answers
 from blazon.ca.service.ocsp import Ocsp
 from blazon.clock import ManualClock
-from tests.ca.support import API, decoded, eventually, make_ca, revoke, set_status, sign
-from tests.ca.test_revocation import request_for
+from blazon.engines import EngineUnavailable
+from tests.ca.support import API, decoded, eventually, key, make_ca, outside_ca, revoke, set_status, sign
+from tests.ca.test_revocation import RSA3072, request_for
 from tests.running import Answer as HttpAnswer
 from tests.running import Running, running
 
@@ -44,6 +46,11 @@ def signed(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
 
 async def post(blazon: Running, der: bytes) -> ocsp.OCSPResponse:
     return ocsp.load_der_ocsp_response((await blazon.call("POST", "/api/va/ocsp", data=der, token="")).body)
+
+
+def unknown_of(ca: Any) -> bytes:
+    """A request for a certificate a CA never issued, whatever stands in it."""
+    return request_for(outside_ca("Never issued", is_ca=False, above=(decoded(ca), key()))[0], decoded(ca))
 
 
 async def get(blazon: Running, der: bytes, **headers: str) -> HttpAnswer:
@@ -80,6 +87,28 @@ async def test_what_is_asked_for_is_signed_again_before_its_time_is_over(tmp_pat
         clock.move(9 * HOUR)
         await post(blazon, not_asked)
         assert signed == [asked, not_asked, asked, asked, not_asked]
+
+
+@pytest.mark.parametrize("days", [1, 10, 30])
+async def test_no_answer_outlives_the_certificate_of_who_signed_it(tmp_path: Path, days: int) -> None:
+    """That of a delegated key is good for two weeks; answers may be set to be good for longer."""
+    clock = ManualClock(START)
+    flags = {**FLAGS, "pki__ocsp_time": f"{days}d"}
+    async with running(tmp_path, clock, **flags) as blazon:
+        ca = await make_ca(blazon, key_metadata=RSA3072)
+        certificate = await sign(blazon, ca)
+        signers = set()
+        for day in range(16):
+            der = request_for(decoded(certificate), decoded(ca), b"of day %d" % day)
+            response = await post(blazon, der)
+            (signer,) = response.certificates
+            signers.add(signer)
+            assert response.next_update_utc is not None
+            assert response.next_update_utc <= signer.not_valid_after_utc
+            lasts = response.next_update_utc - response.this_update_utc
+            assert lasts == timedelta(days=days) or lasts >= timedelta(days=10) < timedelta(days=days)
+            clock.move(24 * HOUR)
+        assert len(signers) <= 5
 
 
 def is_signed_times(signed: list[bytes], times: int) -> Any:
@@ -176,7 +205,9 @@ async def test_what_caches_are_told(tmp_path: Path) -> None:
         assert later.headers["ETag"] != tag
         # What is for one only, what may change any moment, and what is no answer is kept by nobody.
         stranger = request_for(decoded(ca), decoded(certificate))
-        for other in (request_for(decoded(certificate), decoded(ca), b"a nonce"), b"junk", stranger):
+        unknown = unknown_of(ca)
+        assert (await post(blazon, unknown)).certificate_status is ocsp.OCSPCertStatus.UNKNOWN
+        for other in (request_for(decoded(certificate), decoded(ca), b"a nonce"), b"junk", stranger, unknown, unknown):
             answer = await get(blazon, other)
             assert (answer.status, answer.headers["Cache-Control"]) == (200, "no-cache")
             assert "ETag" not in answer.headers
@@ -185,6 +216,47 @@ async def test_what_caches_are_told(tmp_path: Path) -> None:
         crl = await blazon.call("GET", f"/api/va/crl/{ca['id']}", token="")
         headers = {"If-None-Match": crl.headers["ETag"]}
         assert (await blazon.call("GET", f"/api/va/crl/{ca['id']}", token="", headers=headers)).status == 304
+
+
+async def test_what_is_unknown_is_not_kept(tmp_path: Path, signed: list[bytes]) -> None:
+    """There are as many serial numbers as anybody likes, and each may be issued any moment."""
+    async with running(tmp_path, redis__embedded="no") as blazon:
+        ca = await make_ca(blazon)
+        unknown = unknown_of(ca)
+        for _ in range(3):
+            assert (await post(blazon, unknown)).certificate_status is ocsp.OCSPCertStatus.UNKNOWN
+        assert signed == [unknown] * 3
+
+
+async def test_an_answer_that_cannot_be_signed_again_is_kept_on_only_while_it_is_true(
+    tmp_path: Path, signed: list[bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = ManualClock(START)
+    async with running(tmp_path, clock, **FLAGS) as blazon:
+        ca = await make_ca(blazon)
+        certificates = [await sign(blazon, ca, name) for name in ("revoked", "good")]
+        ders = [request_for(decoded(each), decoded(ca)) for each in certificates]
+        first = [await post(blazon, der) for der in ders for _ in range(2)][::2]
+        begun, go_on = list[bytes](), asyncio.Event()
+
+        async def fails(*arguments: Any) -> Any:
+            begun.append(b"")
+            await go_on.wait()
+            raise EngineUnavailable("away")
+
+        monkeypatch.setattr(Ocsp, "_signed", fails)
+        clock.move(9 * HOUR)
+
+        async def is_begun() -> bool:
+            return len(begun) == 1
+
+        await eventually(is_begun)
+        await revoke(blazon, certificates[0])
+        go_on.set()
+        await eventually(is_signed_times(signed, 4))
+        monkeypatch.undo()
+        assert (await post(blazon, ders[0])).certificate_status is ocsp.OCSPCertStatus.REVOKED
+        assert (await post(blazon, ders[1])).signature == first[1].signature, "it is good for three hours more"
 
 
 async def test_caches_ask_again_unless_they_are_told_otherwise(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.hashes import SHA1, SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509 import ocsp
 
+from blazon.clock import ManualClock
 from tests.ca.support import (
     API,
     crl_of,
@@ -224,6 +225,23 @@ async def test_the_crl_says_when_and_why(blazon: Running) -> None:
     assert later.is_signature_valid(decoded(ca).public_key())  # type: ignore[arg-type]
     key_id = decoded(ca).extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value.digest.hex()
     assert (await blazon.call("GET", f"/api/va/crl/{key_id}", token="")).status == 200
+
+
+async def test_how_long_a_crl_is_good(tmp_path: Path) -> None:
+    """For as long as it is set: it is handed out for half of that time, and then comes a new one."""
+    clock = ManualClock(1_790_000_000_000_000_000)
+    flags = {"tokens__access": "36500d", "redis__embedded": "no", "pki__crl_time": "6h"}
+    async with running(tmp_path, clock, **flags) as blazon:
+        ca = await make_ca(blazon)
+        first = await crl_of(blazon, ca)
+        assert first.last_update_utc.timestamp() == clock.now() // 10**9
+        assert first.next_update_utc is not None
+        assert first.next_update_utc - first.last_update_utc == timedelta(hours=6)
+        clock.move(3 * 3600 - 1)
+        assert await crl_of(blazon, ca) == first
+        clock.move(1)
+        second = await crl_of(blazon, ca)
+        assert second.last_update_utc - first.last_update_utc == timedelta(hours=3)
 
 
 async def test_revocation_goes_down(blazon: Running) -> None:

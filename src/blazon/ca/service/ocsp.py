@@ -43,6 +43,9 @@ _LOOK: Final = 0.5
 _RENEWED: Final = 50
 """Most of them at a look: 100 a second take a hundredth of a processor, and renew 100 000 in 17 minutes."""
 
+_AGAIN: Final = 60
+"""Seconds until what could not be signed anew is tried again."""
+
 _WITHOUT_EFFECT: Final = frozenset(
     each.name for each in (events.CA_UPDATE_METADATA, events.CERTIFICATE_UPDATE_METADATA, events.SIGNATURE_SIGN)
 )
@@ -61,9 +64,10 @@ class _Production:
 
 
 class _Signed(NamedTuple):
-    """A signed answer, and whether the certificate it tells of first is known."""
+    """A signed answer, until when it is good (Unix seconds), and whether the certificate it tells of first is known."""
 
     response: bytes
+    until: int
     known: bool
 
 
@@ -130,11 +134,12 @@ class Ocsp:
                 return Answer(ocsp_error(OcspError.UNAUTHORIZED))
             # Only what is ours is kept, and not what changed while it was signed.
             single = len(request.cert_ids) == 1 and request.nonce is None
-            answer = Answer(signed.response, serial, now, self._lifetime if single and signed.known else 0)
+            answer = Answer(signed.response, serial, now, signed.until - now if single and signed.known else 0)
             if answer.may_be_kept and not production.changed:
                 self._answers.keep(der, answer)
         except Unavailable:
             if before is not None and not production.changed:
+                before.renew_at = now + _AGAIN
                 self._answers.keep(der, before)
             return Answer(ocsp_error(OcspError.TRY_LATER))
         else:
@@ -162,8 +167,11 @@ class Ocsp:
             found = [await self._found(ours, cert_id) for cert_id in request.cert_ids]
         except NotFound:
             return None
+        # Whoever checks it looks at the signer's certificate too, and a delegated one is soon over.
+        until = min(now + self._lifetime, responder.ends)
         statuses = [
-            self._status(by, cert_id, facts, now) for cert_id, (by, facts) in zip(request.cert_ids, found, strict=True)
+            self._status(by, cert_id, facts, now, until)
+            for cert_id, (by, facts) in zip(request.cert_ids, found, strict=True)
         ]
         if responder.quick:
             response = sign_ocsp(responder.responder, statuses, produced_at=now, nonce=request.nonce)
@@ -172,7 +180,7 @@ class Ocsp:
                 response = await loaded.threads.run(
                     sign_ocsp, responder.responder, statuses, produced_at=now, nonce=request.nonce
                 )
-        return _Signed(response, found[0][1] is not None)
+        return _Signed(response, until, found[0][1] is not None)
 
     async def _found(self, ours: tuple[str, ...], cert_id: CertId) -> tuple[Loaded, OcspFacts | None]:
         """Which of these CAs issued a certificate, and what is known of it.
@@ -187,8 +195,7 @@ class Ocsp:
                     return await self._keyring.ask(identifier), facts
         return await self._keyring.ask(ours[0]), None
 
-    def _status(self, loaded: Loaded, cert_id: CertId, facts: OcspFacts | None, now: int) -> CertStatus:
-        until = now + self._lifetime
+    def _status(self, loaded: Loaded, cert_id: CertId, facts: OcspFacts | None, now: int, until: int) -> CertStatus:
         if facts is None or facts.status is Status.EXPIRED:
             return CertStatus(cert_id, CertState.UNKNOWN, now, until)
         if facts.status is Status.REVOKED:

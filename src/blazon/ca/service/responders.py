@@ -27,24 +27,32 @@ _LIFE: Final = 14 * 86400
 
 _PURPOSE: Final = {"blazon.io/purpose": "ocsp-responder"}
 _SPEC: Final = KeySpec(KeyType.ECDSA, 256)
+_NO_END: Final = 2**62
 
 
 class Signer(msgspec.Struct, frozen=True, eq=False):
-    """A responder, whether it signs in less than a millisecond, and until when it does (Unix seconds)."""
+    """A responder, and whether it signs in less than a millisecond. Times are Unix seconds.
+
+    It signs until `until`. What it signs is good until `ends` at most: then its certificate is over.
+    """
 
     responder: Responder
     quick: bool
-    until: int
+    until: int = _NO_END
+    ends: int = _NO_END
 
 
 class Responders:
     """Responders by CA. A delegated one is made when it is needed, recorded as any certificate is, and renewed."""
 
-    def __init__(self, log: Log, intents: Intents, deltas: Deltas, pauses: Pauses) -> None:
+    def __init__(self, log: Log, intents: Intents, deltas: Deltas, pauses: Pauses, lifetime: int) -> None:
+        """`lifetime` is that of an answer in seconds."""
         self._log = log
         self._intents = intents
         self._deltas = deltas
         self._pauses = pauses
+        # Its certificate is to outlive what it signs; but it is made anew twice a week at most.
+        self._serves = max(_LIFE // 4, min(_LIFE // 2, _LIFE - lifetime))
         self._known: dict[str, tuple[bytes, Signer]] = {}
         self._making: dict[str, asyncio.Task[Signer]] = {}
 
@@ -55,7 +63,7 @@ class Responders:
         if found is not None:
             return found
         if loaded.quick:
-            return self._keep(loaded, Signer(Responder.of(loaded.issuer, loaded.signer), quick=True, until=2**62))
+            return self._keep(loaded, Signer(Responder.of(loaded.issuer, loaded.signer), quick=True))
         identifier = loaded.authority.id
         making = self._making.get(identifier)
         if making is None:
@@ -72,7 +80,7 @@ class Responders:
                 return self._keep(loaded, await self._delegated(loaded))
         except (Malformed, RuleBroken):  # a CA that may issue nothing any more still speaks for itself
             responder = Responder.of(loaded.issuer, loaded.signer)
-            return self._keep(loaded, Signer(responder, quick=False, until=2**62))
+            return self._keep(loaded, Signer(responder, quick=False))
 
     def _find(self, loaded: Loaded, now: int) -> Signer | None:
         known = self._known.get(loaded.authority.id)
@@ -115,7 +123,8 @@ class Responders:
             await self._log.commit(ANONYMOUS, decide)
             intents.settle()
         responder = Responder.of(loaded.issuer, private_key, certificate)
-        return Signer(responder, quick=True, until=min(seconds + _LIFE // 2, drafted.valid_to))
+        until = min(seconds + self._serves, drafted.valid_to)
+        return Signer(responder, quick=True, until=until, ends=drafted.valid_to)
 
 
 def _look_at_error(task: "asyncio.Task[Signer]") -> None:
