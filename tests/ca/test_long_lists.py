@@ -111,9 +111,9 @@ async def test_who_asks_late_gets_no_list_that_was_begun_before(
     """Lists take longer than a revocation may, and revocations go on: still every request is answered, and right."""
     original = Crls._signed
 
-    async def slow(self: Crls, *arguments: Any) -> bytes:
-        await asyncio.sleep(3)
-        return await original(self, *arguments)
+    def slow(self: Crls, *arguments: Any) -> bytes:
+        time.sleep(3)
+        return original(self, *arguments)
 
     async with running(tmp_path, redis__embedded="no") as blazon:
         ca = await make_ca(blazon)
