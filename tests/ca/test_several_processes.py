@@ -5,6 +5,7 @@ token.
 """
 
 import asyncio
+import contextlib
 import json
 import threading
 import time
@@ -29,6 +30,7 @@ from tests.faults.process import BlazonProcess
 from tests.faults.support import records_of
 from tests.running import running
 from tests.servers import PostgresServer, SoftHsm
+from tests.servers.proxy import Proxy
 
 pytestmark = pytest.mark.faults
 
@@ -234,6 +236,47 @@ async def test_two_never_both_win(tmp_path: Path, postgres: PostgresServer) -> N
     signed = [record.sequence for record in records if record.type == "ca.sign-certificate"]
     assert all(sequence < revoked for sequence in signed)
     assert len(signed) == 20 + answers.count(201)
+
+
+async def test_a_process_that_is_cut_off_says_no_more_that_all_is_good(
+    tmp_path: Path, postgres: PostgresServer
+) -> None:
+    """It keeps an answer for hours, and cannot hear that another process revoked what it tells of."""
+    url = postgres.new_database()
+    given = {"redis__embedded": "no", "database__url": url, "secrets__master_key": KEY}
+    async with running(tmp_path / "here", **given) as here, Proxy(postgres.port) as proxy:
+        ca = await make_ca(here)
+        certificate = await sign(here, ca)
+        der = request_for(decoded(certificate), decoded(ca))
+        async with process(tmp_path, "there", url.replace(str(postgres.port), str(proxy.port))) as there:
+
+            async def answer() -> ocsp.OCSPResponse:
+                async with asyncio.timeout(1):
+                    return ocsp.load_der_ocsp_response((await there.call("POST", "/api/va/ocsp", data=der))[1])
+
+            async def cut() -> None:
+                while True:
+                    proxy.drop(b"")
+                    await asyncio.sleep(0.01)
+
+            kept = await answer()
+            await asyncio.sleep(6)
+            assert (await answer()).signature == kept.signature, "it hears that nothing happens"
+            cutting = asyncio.create_task(cut())
+            await asyncio.sleep(0.1)
+            await revoke(here, certificate)
+            await asyncio.sleep(6)
+            with contextlib.suppress(TimeoutError):  # it asks a database that does not answer
+                response = await answer()
+                assert response.response_status is ocsp.OCSPResponseStatus.TRY_LATER
+            cutting.cancel()
+
+            async def is_back() -> bool:
+                with contextlib.suppress(TimeoutError, ValueError):
+                    return (await answer()).certificate_status is ocsp.OCSPCertStatus.REVOKED
+                return False
+
+            await eventually(is_back)
 
 
 async def test_a_revocation_is_soon_true_in_the_other_process(tmp_path: Path, postgres: PostgresServer) -> None:

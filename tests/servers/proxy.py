@@ -49,14 +49,18 @@ class Proxy:
         self._tasks.add(task)
         connection = _Carried()
         self._connections.append(connection)
-        server_reader, server_writer = await asyncio.open_connection("127.0.0.1", self._to)
+        ends = [writer]
         try:
+            server_reader, server_writer = await asyncio.open_connection("127.0.0.1", self._to)
+            ends.append(server_writer)
             await asyncio.gather(
                 self._pump(connection, reader, server_writer, up=True),
                 self._pump(connection, server_reader, writer, up=False),
             )
+        except asyncio.CancelledError:
+            pass  # the proxy ends: asyncio would tell of a task of its server that was cancelled as of a fault
         finally:
-            for end in (writer, server_writer):
+            for end in ends:
                 end.close()
 
     async def _pump(

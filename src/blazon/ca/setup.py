@@ -45,7 +45,7 @@ def build(house: House) -> Parts:
     intents = Intents(log, store, engines)
     founding = Founding(log, store, deltas)
     responders = Responders(log, intents, deltas, keyring.pauses, int(settings.ocsp_time))
-    ocsp = Ocsp(store, keyring, issuers, responders, house.clock, int(settings.ocsp_time))
+    ocsp = Ocsp(store, keyring, issuers, responders, log, int(settings.ocsp_time))
     crls = Crls(log, store, keyring, issuers, int(settings.crl_time))
     for heard in (keyring, issuers, ocsp, crls):
         log.listen(heard.hear)

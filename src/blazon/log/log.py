@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import os
 import random
+import time
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 
 from prometheus_client import CollectorRegistry
@@ -31,6 +32,9 @@ _CATCH_UP = 1000
 _READ = 5.0
 """Records of others read at once, and seconds that may take."""
 
+_CURRENT = 5.0
+"""Seconds after which a process that could not read what others recorded no longer relies on what it remembers."""
+
 
 Decide = Callable[[], Awaitable[Decision]]
 
@@ -55,6 +59,7 @@ class Log:
         self.writer = Writer(database, catalogue, kinds, appliers, clock, registry)
         self._listeners = Listeners(shared=database.shared)
         self._tail = Tail(shared=database.shared)
+        self._current_at = time.monotonic()
         self.writer.listen(self._tail.add)
         self.writer.listen(self._listeners.own)
         self.writer.listen(self._beat)
@@ -79,6 +84,7 @@ class Log:
 
         To be called before a listener reads what is there already.
         """
+        self._current_at = time.monotonic()
         self._listeners.position = (await self.reader.head()).sequence
         self.pulse.beat(self._listeners.position)
 
@@ -136,6 +142,13 @@ class Log:
         if records:
             self.pulse.beat(records[-1].sequence)
 
+    def is_current(self) -> bool:
+        """Whether the listeners have heard what others recorded up to a few seconds ago.
+
+        A process that is cut off from the database hears nothing, and must not take what it remembers for the truth.
+        """
+        return not self.database.shared or time.monotonic() - self._current_at < _CURRENT
+
     async def hear_others(self) -> None:
         """Brings what other processes recorded to the listeners of this one. Runs for ever.
 
@@ -149,13 +162,17 @@ class Log:
 
     async def _catch_up(self) -> None:
         while True:
+            began = time.monotonic()
             # The connection may have been dropped without a word: another one is tried soon.
             async with asyncio.timeout(_READ):
                 records = await self.reader.after(self._listeners.position, _CATCH_UP)
+            if records:
+                self._listeners.others(records)
+                self.pulse.beat(self._listeners.position)
+            if len(records) < _CATCH_UP:
+                self._current_at = began
             if not records:
                 return
-            self._listeners.others(records)
-            self.pulse.beat(self._listeners.position)
 
 
 def _operation(caller: Caller, decision: Decision) -> Operation:

@@ -31,9 +31,9 @@ from blazon.ca.x509 import (
     read_ocsp_request,
     sign_ocsp,
 )
-from blazon.clock import NANOSECONDS, Clock
+from blazon.clock import NANOSECONDS
 from blazon.errors import Malformed, NotFound, Unavailable
-from blazon.log import Record
+from blazon.log import Log, Record
 
 __all__ = ["Ocsp"]
 
@@ -75,13 +75,14 @@ class Ocsp:
     """Answers requests, all with an OCSP response: an error is one too."""
 
     def __init__(
-        self, store: Store, keyring: Keyring, issuers: Issuers, responders: Responders, clock: Clock, lifetime: int
+        self, store: Store, keyring: Keyring, issuers: Issuers, responders: Responders, log: Log, lifetime: int
     ) -> None:
         self._store = store
         self._keyring = keyring
         self._issuers = issuers
         self._responders = responders
-        self._clock = clock
+        self._log = log
+        self._clock = log.clock
         self._lifetime = lifetime
         self._answers = Answers()
         self._productions: dict[str, set[_Production]] = {}
@@ -92,7 +93,9 @@ class Ocsp:
         return kept if kept is not None else await self._produce(der, self._clock.now() // NANOSECONDS)
 
     def kept(self, der: bytes) -> Answer | None:
-        """The answer that is kept for a request."""
+        """The answer that is kept for a request. None while this process hears nothing of revocations by others."""
+        if not self._log.is_current():
+            return None
         return self._answers.get(der, self._clock.now() // NANOSECONDS)
 
     async def keep_signed(self) -> None:
