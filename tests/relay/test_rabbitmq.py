@@ -3,7 +3,7 @@
 import asyncio
 import itertools
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
 import aio_pika
@@ -11,7 +11,7 @@ import pytest
 from aio_pika.abc import AbstractIncomingMessage, AbstractQueue
 
 from blazon.clock import rfc3339
-from blazon.log import Log
+from blazon.log import Log, Operation, Record
 from blazon.storage import open_database
 from tests.relay.support import caught_up, record, to_rabbitmq, until
 from tests.servers import PostgresServer, RabbitServer
@@ -131,6 +131,29 @@ async def test_a_server_that_is_killed_and_comes_back(log: Log, exchange: str) -
         _at_least_once_in_order(_sequences(await consumer.take()), 3000)
     finally:
         server.remove()
+
+
+async def test_a_relay_that_is_stopped_while_it_saves_ends_and_has_saved(
+    log: Log, rabbitmq: RabbitServer, exchange: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commit, saving = log.writer.commit, asyncio.Event()
+
+    async def slow(move: Operation) -> Sequence[Record]:
+        going_on = asyncio.ensure_future(commit(move))
+        if not move.events:
+            saving.set()
+            await asyncio.sleep(0.1)
+        return await going_on
+
+    async with asyncio.timeout(60):
+        async with to_rabbitmq(log, rabbitmq.url, exchange) as relay:
+            await until(lambda: relay.leading)
+            monkeypatch.setattr(log.writer, "commit", slow)
+            await record(log, 50)
+            await saving.wait()
+    row = await log.database.row("SELECT position FROM cursors WHERE name = 'relay.rabbitmq'")
+    assert row is not None
+    assert row[0] == relay.position == 50
 
 
 async def test_a_server_that_comes_back_empty(log: Log, exchange: str) -> None:

@@ -109,5 +109,13 @@ class RabbitRelay:
         self._window = min(self._window + confirmed, self._settings.window)
 
     async def _save(self) -> None:
-        await self._log.writer.commit(move_cursor(self._log, _CURSOR, self._saved, self.position))
-        self._saved, self._saved_at = self.position, asyncio.get_running_loop().time()
+        position = self.position
+        move = move_cursor(self._log, _CURSOR, self._saved, position)
+        saving = asyncio.create_task(self._log.writer.commit(move))
+        try:
+            await asyncio.shield(saving)
+        finally:
+            # Also when this is cancelled: what was begun is done, and the next one goes on from there.
+            await asyncio.wait([saving])
+            if saving.exception() is None:
+                self._saved, self._saved_at = position, asyncio.get_running_loop().time()

@@ -151,6 +151,10 @@ async def keep_running(relay: Relay, log: Log, metrics: RelayMetrics) -> None:
         finally:
             resigning.cancel()
             connected.set(0 if relay.leading else math.nan)
+        task = asyncio.current_task()
+        if task is not None and task.cancelling():
+            # What failed while it was being stopped stood in the way of the stop.
+            raise asyncio.CancelledError
         if relay.position > before:
             wait = _FIRST_WAIT
         await asyncio.sleep(wait * random.uniform(0.5, 1.0))  # noqa: S311 - jitter
