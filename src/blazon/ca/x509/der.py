@@ -93,6 +93,7 @@ def time(seconds: int) -> bytes:
     return tlv(_UTC_TIME, datetime.fromtimestamp(seconds, UTC).strftime("%y%m%d%H%M%SZ").encode())
 
 
+@lru_cache(maxsize=1024)  # what is signed in one second has the same times
 def generalized_time(seconds: int) -> bytes:
     """A GeneralizedTime of Unix seconds."""
     return tlv(_GENERALIZED_TIME, datetime.fromtimestamp(seconds, UTC).strftime("%Y%m%d%H%M%SZ").encode())
