@@ -33,6 +33,14 @@ async def test_an_exchange_of_another_kind(rabbitmq: RabbitServer) -> None:
     await _until_none(rabbitmq.port)
 
 
+async def test_a_channel_that_is_closed_has_no_connection_any_more(rabbitmq: RabbitServer) -> None:
+    for _ in range(3):
+        channel = await amqp.connect(rabbitmq.url, "any")
+        assert _connections(rabbitmq.port) == 1
+        await channel.close()
+        assert _connections(rabbitmq.port) == 0
+
+
 @pytest.mark.parametrize("cancelled", [False, True], ids=["out of patience", "cancelled"])
 async def test_a_server_that_says_nothing(monkeypatch: pytest.MonkeyPatch, cancelled: bool) -> None:
     monkeypatch.setattr(amqp, "_PATIENCE", 0.5)

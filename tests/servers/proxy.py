@@ -20,6 +20,7 @@ class Proxy:
         self._connections: list[_Carried] = []
         self._tasks: set[asyncio.Task[None]] = set()
         self._server: asyncio.Server | None = None
+        self._last_word: bytes | None = None
         self.port = 0
 
     async def __aenter__(self) -> Self:
@@ -42,6 +43,10 @@ class Proxy:
         """From now on nothing goes either way over the connections a client has sent that text over."""
         for connection in self._connections:
             connection.dropped |= text in connection.sent
+
+    def drop_at(self, text: bytes) -> None:
+        """Drops the next connection a client sends that text over, before the server has it."""
+        self._last_word = text
 
     async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
@@ -70,6 +75,8 @@ class Proxy:
             while data := await reader.read(65536):
                 if up:
                     connection.sent += data
+                    if self._last_word is not None and self._last_word in data:
+                        self._last_word, connection.dropped = None, True
                 if not connection.dropped:
                     writer.write(data)
                     await writer.drain()

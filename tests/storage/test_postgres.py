@@ -78,8 +78,9 @@ async def test_the_server_looks_after_connections(database: PostgresDatabase) ->
     assert (await database.rows("SHOW tcp_keepalives_idle"))[0][0] == "15"
 
 
+@pytest.mark.parametrize("when", ["while it begins to listen", "after"])
 async def test_a_connection_that_listens_and_is_dropped_without_a_word_is_made_again(
-    postgres: PostgresServer, monkeypatch: pytest.MonkeyPatch
+    postgres: PostgresServer, monkeypatch: pytest.MonkeyPatch, when: str
 ) -> None:
     monkeypatch.setattr(driver, "_WAKE", 60.0)
     monkeypatch.setattr(driver, "_PROBE", 0.3)
@@ -88,6 +89,8 @@ async def test_a_connection_that_listens_and_is_dropped_without_a_word_is_made_a
     async with Proxy(postgres.port) as proxy:
         writing = await PostgresDatabase.open(url)
         hearing = await PostgresDatabase.open(url.replace(str(postgres.port), str(proxy.port)))
+        if when != "after":
+            proxy.drop_at(b"LISTEN")
         heard = 0
 
         async def hear() -> None:

@@ -7,10 +7,12 @@ from typing import Any
 
 import pytest
 
+from blazon.storage import pgconnections
 from tests.running import Running, running
 from tests.servers import PostgresServer
+from tests.servers.proxy import Proxy
 from tests.streams import PATIENCE
-from tests.things.support import allow, identify, key_of, may, policy
+from tests.things.support import allow, asked, identify, key_of, may, policy
 
 KEY = "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE="
 FLAGS = {"redis__embedded": "false", "secrets__master_key": KEY}
@@ -173,3 +175,39 @@ async def test_a_new_process_decides_the_same(here: Running, there: Running, url
         async with asyncio.timeout(PATIENCE):
             while await decisions(there) != known:
                 pass
+
+
+async def test_a_process_that_is_cut_off_decides_nothing(
+    tmp_path: Path, postgres: PostgresServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It cannot hear that another one took a right away, and must not go on giving it."""
+    monkeypatch.setattr(pgconnections, "_COMMAND", 3.0)
+    url = postgres.new_database()
+    (tmp_path / "here").mkdir()
+    (tmp_path / "cut").mkdir()
+    async with running(tmp_path / "here", database__url=url, **FLAGS) as here, Proxy(postgres.port) as proxy:
+        through = url.replace(str(postgres.port), str(proxy.port))
+        async with running(tmp_path / "cut", database__url=through, **FLAGS) as there:
+            thing, channel = await connected(here, there)
+            await asyncio.sleep(6)
+            assert await knows(there, key_of(thing)), "it hears that nothing happens"
+
+            async def cut() -> None:
+                while True:
+                    proxy.drop(b"")
+                    await asyncio.sleep(0.01)
+
+            cutting = asyncio.create_task(cut())
+            await asyncio.sleep(0.1)
+            await here.ok("POST", f"/things/{thing['id']}/disable")
+            await asyncio.sleep(6)
+            assert (await identify(there, key_of(thing))).status == 503
+            for entity in ("thing", "group"):
+                answer = await asked(there, thing, channel, "m_read", entity)
+                assert answer.status == 503, answer.body
+            cutting.cancel()
+
+            async def refuses() -> bool:
+                return (await identify(there, key_of(thing))).status == 401
+
+            await until(refuses)

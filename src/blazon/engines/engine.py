@@ -40,9 +40,9 @@ class EngineUnavailable(Unavailable):
 class StoredKey(msgspec.Struct, frozen=True):
     """A private key as its caller keeps it: enough to open it again, and nothing secret in clear.
 
-    `name` is what the caller called it (1–200 of `A-Za-z0-9_.-`, unique in its engine). `handle` is
-    opaque text of the engine: a sealed key (software), or where the key lies (PKCS#11, KMS). `public_key` is the
-    SubjectPublicKeyInfo as DER. Safe to record in the log.
+    `name` is what the caller called it (1–200 of `A-Za-z0-9_.-`, unique in its engine). `handle` is opaque text of the
+    engine: a sealed key (software), or where the key lies (PKCS#11, KMS). `public_key` is the SubjectPublicKeyInfo as
+    DER. Safe to record in the log.
     """
 
     engine_id: str

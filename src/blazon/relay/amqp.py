@@ -1,6 +1,7 @@
 """pika's callbacks as one small object to await: a channel that publishes with confirms."""
 
 import asyncio
+import contextlib
 from collections.abc import Coroutine
 from typing import Any, Final
 
@@ -15,6 +16,9 @@ __all__ = ["Channel", "connect"]
 
 _PATIENCE: Final = 10.0
 """Seconds to connect, open a channel and declare the exchange."""
+
+_FAREWELL: Final = 2.0
+"""Seconds the broker has to close a connection with us."""
 
 _PERSISTENT: Final = 2
 
@@ -34,6 +38,8 @@ class Channel:
         self._taken = 0
         self._news = asyncio.Event()
         self._lost: str | None = None
+        self._ended = asyncio.Event()
+        """Whether the connection is closed."""
         self._refused: int | None = None
         """The first tag the broker refused."""
 
@@ -80,13 +86,17 @@ class Channel:
                 wait.cancel()
         self._check()
 
-    def close(self) -> None:
-        """Closes the connection. Does not wait for it.
+    async def close(self) -> None:
+        """Closes the connection, and waits until it is closed, though not long.
 
         One that is being made cannot be closed; pika gives it up after `_PATIENCE`.
         """
         if self._connection.is_open:
             self._connection.close()
+        if self._connection.is_closing:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_FAREWELL):
+                    await self._ended.wait()
 
     def _check(self) -> None:
         if self._refused is not None:
@@ -98,6 +108,11 @@ class Channel:
         """The channel is of no use any more."""
         self._lost = self._lost or f"RabbitMQ: {reason}"
         self._news.set()
+
+    def end(self, reason: str) -> None:
+        """The connection is closed."""
+        self._ended.set()
+        self.lose(reason)
 
     def use(self, channel: Any) -> None:
         """Takes an open channel of pika into service."""
@@ -147,6 +162,10 @@ async def connect(url: str, exchange: str) -> Channel:
             ready.set_exception(SinkLost(f"RabbitMQ: {reason or type(reason).__name__}"))
         channel.lose(str(reason))
 
+    def ended(reason: object) -> None:
+        fail(reason)
+        channel.end(str(reason))
+
     def opened(_: object) -> None:
         if ready.done():  # nobody waits for it any more
             connection.close()
@@ -167,8 +186,8 @@ async def connect(url: str, exchange: str) -> Channel:
     connection = AsyncioConnection(
         parameters,
         on_open_callback=opened,
-        on_open_error_callback=lambda _, error: fail(error),
-        on_close_callback=lambda _, reason: fail(reason),
+        on_open_error_callback=lambda _, error: ended(error),
+        on_close_callback=lambda _, reason: ended(reason),
         custom_ioloop=loop,
     )
     channel = Channel(connection, exchange)
@@ -176,9 +195,9 @@ async def connect(url: str, exchange: str) -> Channel:
         async with asyncio.timeout(_PATIENCE):
             return await ready
     except TimeoutError:
-        channel.close()
+        await channel.close()
         raise SinkLost("RabbitMQ did not answer in time") from None
     except BaseException:
         # A channel that was refused, over an exchange of another kind say, leaves its connection open.
-        channel.close()
+        await channel.close()
         raise

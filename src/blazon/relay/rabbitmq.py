@@ -67,10 +67,12 @@ class RabbitRelay:
             self._window = 1
             raise
         finally:
-            channel.close()
-            self._take_confirmed(channel, under_way)
-            if self.position > self._saved:
-                await self._save()
+            try:
+                await channel.close()
+            finally:
+                self._take_confirmed(channel, under_way)
+                if self.position > self._saved:
+                    await self._save()
 
     async def _publish_all(self, channel: Channel, lease: Lease, under_way: deque[int]) -> None:
         loop = asyncio.get_running_loop()
@@ -117,5 +119,5 @@ class RabbitRelay:
         finally:
             # Also when this is cancelled: what was begun is done, and the next one goes on from there.
             await asyncio.wait([saving])
-            if saving.exception() is None:
+            if not saving.cancelled() and saving.exception() is None:
                 self._saved, self._saved_at = position, asyncio.get_running_loop().time()

@@ -36,7 +36,7 @@ _PROBE = 10.0
 """Seconds between two looks whether the connection that listens still does, ..."""
 
 _PROBE_ANSWER = 5.0
-"""... and seconds that may take. Something between may have dropped it without a word to us."""
+"""... and seconds that may take, as beginning to listen may: something between may drop it without a word to us."""
 
 _SCRATCH = "blazon_scratch_"
 
@@ -253,7 +253,8 @@ class PostgresDatabase:
                     ended = asyncio.Event()
                     connection.add_termination_listener(lambda _, ended=ended: ended.set())
                     with translated():
-                        await connection.add_listener(channel, lambda *_: heard.set())
+                        async with asyncio.timeout(_PROBE_ANSWER):
+                            await connection.add_listener(channel, lambda *_: heard.set())
                     heard.set()
                     while not ended.is_set():
                         try:

@@ -86,7 +86,7 @@ def issued_fields(
 
 
 def check_id(identifier: str) -> str:
-    """An id somebody chose for a CA; its key is called by it in the engine."""
+    """An id somebody chose for a CA; the name of its key in the engine begins with it."""
     # `.` and `..` are steps in a path, which clients take before they ask.
     if not _ID.fullmatch(identifier) or identifier in (".", ".."):
         raise Malformed("the id of a CA is 1 to 64 letters, digits and _ . -, and not . or ..")

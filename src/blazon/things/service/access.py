@@ -3,7 +3,7 @@
 from typing import Final
 
 from blazon.caller import Caller
-from blazon.errors import Forbidden, Malformed, Unauthenticated
+from blazon.errors import Forbidden, Malformed, Unauthenticated, Unavailable
 from blazon.grouping import Action, Authorized, GroupRights, rules
 from blazon.log import Log
 from blazon.things.access import Access, Verdict
@@ -29,9 +29,10 @@ class Decisions:
         self._channel_rights = channel_rights
 
     def identify(self, caller: Caller, key: str) -> str:
-        """The id of the thing a key belongs to. Raises Unauthenticated."""
+        """The id of the thing a key belongs to. Raises Unauthenticated, Unavailable."""
         if not key:
             raise Unauthenticated("missing or invalid thing key: send Authorization: Thing <key>")
+        self._check_current()
         thing = self._access.identify(key)
         if thing is None:
             raise Unauthenticated("no enabled thing has this key")
@@ -77,6 +78,7 @@ class Decisions:
         _check(subject, object_)
         if entity_type not in _ENTITIES:
             raise Malformed('malformed policy: entity_type must be "thing", "client" or "group"')
+        self._check_current()
         principal = await self._people.get(subject)
         if principal is not None and not principal.enabled:
             return Verdict(allowed=False, reason="the subject is disabled")
@@ -88,7 +90,13 @@ class Decisions:
 
     def _verdict_of_key(self, key: str, channel: str, action: Action) -> Verdict:
         _check(key, channel)
+        self._check_current()
         return self._access.by_key(key, channel, action)
+
+    def _check_current(self) -> None:
+        """Memory decides only while it hears what others record: else what they took away would be given here."""
+        if not self._log.is_current():
+            raise Unavailable("this process does not reach its database, so it cannot know who may do what now")
 
 
 def _check(subject: str, object_: str) -> None:
