@@ -1,6 +1,6 @@
 """Answers as octets: the status, the body, and the header fields that go with them."""
 
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from http import HTTPStatus
 from typing import Any, Final, NamedTuple
 
@@ -31,7 +31,7 @@ class Written(NamedTuple):
 
 def of_reply(reply: Reply) -> Written:
     """The answer of a route."""
-    headers = [(name.encode(), value.encode()) for name, value in reply.headers]
+    headers = _fields(reply.headers)
     if reply.body is None:
         return Written(reply.status, b"", headers)
     headers.append(_JSON)
@@ -40,7 +40,7 @@ def of_reply(reply: Reply) -> Written:
 
 def of_octets(reply: BinaryReply, asked: reading.Headers, method: str) -> Written:
     """The answer of a route of octets; 304 when who asks has it already."""
-    headers = [(name.encode(), value.encode()) for name, value in reply.headers]
+    headers = _fields(reply.headers)
     if method == "GET" and reading.has_already(asked, dict(reply.headers).get("etag")):
         return Written(int(HTTPStatus.NOT_MODIFIED), b"", headers)
     headers.append((b"content-type", reply.content_type.encode()))
@@ -50,9 +50,19 @@ def of_octets(reply: BinaryReply, asked: reading.Headers, method: str) -> Writte
 def of_error(error: BlazonError, asked: reading.Headers, path: str) -> Written:
     """The answer to a request at a path that failed."""
     problem = reading.wants_problem(asked)
-    headers = [(name.encode(), value.encode()) for name, value in failures.headers_of(error)]
+    headers = _fields(failures.headers_of(error))
     headers.append((b"content-type", failures.PROBLEM.encode()) if problem else _JSON)
     return Written(failures.status_of(error), failures.body_of(error, problem=problem, path=path), headers)
+
+
+def _fields(pairs: Iterable[tuple[str, str]]) -> list[tuple[bytes, bytes]]:
+    """Header fields as octets. A line end in a value would begin another field (RFC 9110 §5.5)."""
+    fields = []
+    for name, value in pairs:
+        if "\r" in value or "\n" in value or "\0" in value:
+            raise ValueError(f"the value of the header field {name} holds a line end or U+0000")
+        fields.append((name.encode(), value.encode()))
+    return fields
 
 
 async def send(to: Send, written: Written) -> None:

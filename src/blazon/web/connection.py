@@ -1,14 +1,15 @@
-"""One connection: uvicorn's HTTP/1.1 protocol, with the limits it lacks, and with answers at once.
+"""One connection: uvicorn's HTTP/1.1 protocol, with the limits it lacks, and with a shorter way for whole requests.
 
 httptools reads heads of any length at any pace. The protocol here refuses a head over a limit (431, RFC 6585 §5),
 closes a connection whose head does not come in time or that dribbles bytes nobody waits for, and takes no header from
 the trailer of a chunked body.
 
-A request that has come whole, to a route that answers from memory, is answered where it is read, without a task and the
-messages of ASGI: that is most of what a short answer costs. Everything else goes uvicorn's way.
+A request to a route that has come whole, as nearly all do, is handed over without the messages of ASGI. One that can be
+answered from memory is answered where it is read, without even a task. Everything else goes uvicorn's way.
 """
 
 import asyncio
+import functools
 import re
 import urllib.parse
 from http import HTTPStatus
@@ -19,7 +20,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 
 from blazon.errors import Malformed
 from blazon.web.answers import BODILESS, Written
-from blazon.web.dispatch import Dispatcher, Question
+from blazon.web.dispatch import Asked, Dispatcher, Question
 from blazon.web.failures import Failure
 
 __all__ = ["ServerSettings", "connections"]
@@ -83,19 +84,41 @@ class _Joined:
         return self._transport.is_closing()
 
 
+class _Nobody:
+    """What uvicorn wakes when a message has come, and nobody waits for one."""
+
+    def set(self) -> None:
+        """Wakes nobody."""
+
+
+class _Whole:
+    """A request that has come whole and is being answered: to uvicorn, what its own cycle is for one that has not."""
+
+    __slots__ = ("body", "disconnected", "keep_alive", "message_event", "more_body", "response_complete")
+
+    def __init__(self, *, keep_alive: bool) -> None:
+        self.body = bytearray()
+        self.disconnected = False
+        self.keep_alive = keep_alive
+        self.message_event = _Nobody()
+        self.more_body = False
+        self.response_complete = False
+
+
 class _Connection(HttpToolsProtocol):
-    """uvicorn's protocol with limits for the head of a request, and with answers at once."""
+    """uvicorn's protocol with limits for the head of a request, and a shorter way for whole requests."""
 
     limits: ClassVar[ServerSettings] = ServerSettings()
     dispatcher: ClassVar[Dispatcher]
-    cycle: RequestResponseCycle | None  # type: ignore[assignment]
+    cycle: RequestResponseCycle | _Whole | None  # type: ignore[assignment]
     _head_bytes = 0
     _head_timer: asyncio.TimerHandle | None = None
     _head_complete = True
     _refused = False
-    _asked: Question | None = None
-    """The request that is being read, while it may be answered at once."""
+    _question: Question | None = None
+    """What the request is for that is being read, while it may yet come whole."""
     _path = ""
+    _query = b""
     _body = b""
     _quiet_since = 0.0
     """When the last answer was given."""
@@ -117,7 +140,7 @@ class _Connection(HttpToolsProtocol):
         super().data_received(_without_offer(data) if b"pgrade" in data and self._between() else data)
         if self.transport.is_closing():
             return
-        if self._asked is not None:
+        if self._question is not None:
             self._go_uvicorns_way()  # the rest of the body is yet to come
         if waiting is not None and self._head_timer is waiting:
             # All of it is head. The parser tells of a header only at its end, which may never come.
@@ -130,7 +153,9 @@ class _Connection(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         self._head_bytes = 0
         self._head_complete = False
-        super().on_message_begin()
+        self.url = b""
+        self.headers = []
+        self.expect_100_continue = False
 
     def on_url(self, url: bytes) -> None:
         self._count(len(url))
@@ -144,71 +169,98 @@ class _Connection(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         self._head_came()
         self._head_complete = True
-        self._asked = self._question() if self._between() else None
-        if self._asked is None:
+        self._question = self._find_question() if self._between() else None
+        if self._question is None:
             self._begin_cycle()
 
     def on_body(self, body: bytes) -> None:
-        if self._asked is not None:
+        if self._question is not None:
             self._body += body
         else:
             super().on_body(body)
 
     def on_message_complete(self) -> None:
-        if self._asked is not None:
-            peer = self.client[0] if self.client else ""
-            written = self.dispatcher.answer_at_once(self._asked, self.headers, self._path, self._body, peer)
-            if written is not None:
-                self._asked = None
-                self._answer(written)
-                return
-            self._go_uvicorns_way()
-        super().on_message_complete()
+        question = self._question
+        if question is None:
+            super().on_message_complete()
+            return
+        self._question = None
+        peer = self.client[0] if self.client else ""
+        method = self.parser.get_method().decode()
+        asked = Asked(method, self._path, self._query, self.headers, peer, body=self._body)
+        keep_alive = self.parser.should_keep_alive()
+        written = self.dispatcher.answer_at_once(question, asked) if not self._query else None
+        if written is not None:
+            self._answer(written, keep_alive=keep_alive)
+            if keep_alive:
+                self._wait_for_more()
+            return
+        self.cycle = whole = _Whole(keep_alive=keep_alive)
+        task = self.loop.create_task(self._answer_whole(whole, question, asked))
+        self.tasks.add(task)
+        task.add_done_callback(self.tasks.discard)
 
-    def _question(self) -> Question | None:
-        """What the request asks, when it is a plain one to a route that may answer at once."""
+    def _find_question(self) -> Question | None:
+        """What the request is for, when it is a plain one to a route."""
         url = self.url
-        if self.expect_100_continue or self.flow.write_paused or b"?" in url or b"#" in url or not url.isascii():
+        if self.expect_100_continue or self.flow.write_paused or b"#" in url or not url.isascii():
             return None
-        if self.parser.get_http_version() != "1.1" or self.parser.should_upgrade():
+        if self.parser.get_http_version() != "1.1" or self.parser.should_upgrade() or not url.startswith(b"/"):
             return None
-        self._path = urllib.parse.unquote(url.decode()) if b"%" in url else url.decode()
+        path, _, self._query = url.partition(b"?")
+        self._path = urllib.parse.unquote(path.decode()) if b"%" in path else path.decode()
         self._body = b""
         return self.dispatcher.question(self.parser.get_method().decode(), self._path)
 
     def _begin_cycle(self) -> None:
-        before = self.cycle
+        before, url, headers, expects = self.cycle, self.url, self.headers, self.expect_100_continue
+        super().on_message_begin()
+        self.url, self.expect_100_continue = url, expects
+        self.headers.extend(headers)
         super().on_headers_complete()
-        if self.cycle is not None and self.cycle is not before:
-            self.cycle.transport = _Joined(self.transport)  # type: ignore[assignment]
+        if isinstance(self.cycle, RequestResponseCycle) and self.cycle is not before:
+            joined = _Joined(self.transport)
+            self.cycle.transport = joined  # type: ignore[assignment]
+            self.cycle.on_response = functools.partial(self._sent, joined)
 
     def _go_uvicorns_way(self) -> None:
         """Hands the request that is being read, as far as it came, to uvicorn."""
-        self._asked = None
+        self._question = None
         self._begin_cycle()
         if self._body:
             super().on_body(self._body)
 
-    def _answer(self, written: Written) -> None:
+    async def _answer_whole(self, whole: _Whole, question: Question, asked: Asked) -> None:
+        try:
+            written = await self.dispatcher.answer(question, asked)
+            if self.flow.write_paused:
+                await self.flow.drain()
+        except asyncio.CancelledError:
+            self._close()  # the server stops, and this took too long
+            raise
+        whole.response_complete = True
+        if not self.transport.is_closing():
+            self._answer(written, keep_alive=whole.keep_alive)
+            self.on_response_complete()
+
+    def _answer(self, written: Written, *, keep_alive: bool) -> None:
         status, body, headers = written
         head = [_STATUS_LINES[status]]
         for name, value in (*self.server_state.default_headers, *headers):
             head += (name, b": ", value, b"\r\n")
         if status not in BODILESS:
             head.append(b"content-length: %d\r\n" % len(body))
-        keep = self.parser.should_keep_alive()
-        head.append(b"\r\n" if keep else b"connection: close\r\n\r\n")
+        head.append(b"\r\n" if keep_alive else b"connection: close\r\n\r\n")
         head.append(body)
         self.transport.write(b"".join(head))
-        if keep:
-            self._wait_for_more()
-        else:
+        if not keep_alive:
             self.transport.close()
 
+    def _sent(self, joined: _Joined) -> None:
+        joined.flush()
+        self.on_response_complete()
+
     def on_response_complete(self) -> None:
-        joined: object = self.cycle.transport if self.cycle is not None else None
-        if isinstance(joined, _Joined):
-            joined.flush()
         self.server_state.total_requests += 1
         if self.transport.is_closing():
             return
@@ -240,7 +292,7 @@ class _Connection(HttpToolsProtocol):
 
     def send_400_response(self, msg: str) -> None:
         self._head_came()
-        self._asked = None
+        self._question = None
         if self._head_bytes > self.limits.head_bytes:
             reason = f"the head of the request is longer than {self.limits.head_bytes} bytes"
             self._refuse(b"431 Request Header Fields Too Large", Failure(reason, "request too large"))

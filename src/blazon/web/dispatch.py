@@ -11,8 +11,8 @@ from typing import Any, NamedTuple, Protocol
 import msgspec
 import structlog
 
-from blazon.caller import Caller
-from blazon.errors import BlazonError, Malformed, MethodNotAllowed, NotFound, OutcomeUnknown, Unavailable
+from blazon.caller import ANONYMOUS, Caller
+from blazon.errors import BlazonError, Malformed, MethodNotAllowed, NotFound, OutcomeUnknown, TooLarge, Unavailable
 from blazon.web import answers, json, reading
 from blazon.web.answers import Send, Written
 from blazon.web.deadlines import Deadlines
@@ -20,7 +20,7 @@ from blazon.web.metrics import HttpMetrics
 from blazon.web.paths import Node, Paths
 from blazon.web.route import AnyRoute, Auth, BinaryRoute, Call
 
-__all__ = ["Authenticator", "Dispatcher", "Limits", "Question", "Receive", "Resource", "Scope"]
+__all__ = ["Asked", "Authenticator", "Dispatcher", "Limits", "Question", "Receive", "Resource", "Scope"]
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -47,6 +47,34 @@ class Authenticator(Protocol):
         ...
 
 
+class Asked:
+    """A request as it came. `body` is all of it, unless `receive` is there to get it; `old` means before HTTP/1.1."""
+
+    __slots__ = ("body", "headers", "method", "old", "path", "peer", "query", "receive", "traceparent")
+
+    def __init__(
+        self,
+        method: str,
+        path: str,
+        query: bytes,
+        fields: Fields,
+        peer: str,
+        *,
+        body: bytes = b"",
+        receive: Receive | None = None,
+        old: bool = False,
+    ) -> None:
+        self.method = method
+        self.path = path
+        self.query = query
+        self.headers = reading.Headers(fields)
+        self.traceparent = reading.trace_of(self.headers)
+        self.peer = peer
+        self.body = body
+        self.receive = receive
+        self.old = old
+
+
 class _Bound:
     """A route with what it needs at run time."""
 
@@ -60,7 +88,7 @@ class _Bound:
         self.decoder: msgspec.json.Decoder[Any] = msgspec.json.Decoder(route.body)
         self.no_body = None if route.takes_body else route.body()
         self.no_query = route.query()
-        self.at_once = route.at_once or _never
+        self.at_once = route.at_once
         self.metrics = metrics.of(route.method, route.path)
 
 
@@ -71,12 +99,8 @@ class _BoundBinary:
 
     def __init__(self, route: BinaryRoute, metrics: HttpMetrics) -> None:
         self.route = route
-        self.at_once = route.at_once or _never
+        self.at_once = route.at_once
         self.metrics = metrics.of(route.method, route.path)
-
-
-def _never(*_: object) -> None:
-    """Answers nothing at once."""
 
 
 class Dispatcher:
@@ -117,72 +141,87 @@ class Dispatcher:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serves one request (ASGI 3)."""
         started = time.perf_counter()
-        headers = reading.Headers(scope["headers"])
-        bound: _Bound | _BoundBinary | None = None
-        traceparent = reading.trace_of(headers)
-        method, path = scope["method"], scope["path"]
+        client = scope.get("client")
+        asked = Asked(
+            scope["method"],
+            scope["path"],
+            scope["query_string"],
+            scope["headers"],
+            client[0] if client else "",
+            receive=receive,
+            old=scope["http_version"] != "1.1",
+        )
         try:
-            if scope["http_version"] == "1.1":
-                _check_host(headers)
-            node, values = self._paths.find(path)
-            if node.resource is not None and method in ("GET", "HEAD"):
+            node, values = self._paths.find(asked.path)
+            if node.resource is not None and asked.method in ("GET", "HEAD"):
+                _check_host(asked)
                 await node.resource(scope, receive, send)
                 return
-            bound = _of_method(node, method)
-            with self._deadlines.watch():
-                if isinstance(bound, _BoundBinary):
-                    written = await self._answer_binary(bound, values, headers, receive)
-                else:
-                    call = await self._read(bound, values, scope, headers, receive, traceparent)
-                    written = answers.of_reply(await bound.route.handler(call))
+            question = Question(_of_method(node, asked.method), values)
         except Exception as error:  # noqa: BLE001 - each is an answer to the caller
-            written = self._failed(error, method, path, headers, traceparent)
+            written = self._failed(error, asked)
+            self._count(None, asked, written.status, started)
+        else:
+            written = await self.answer(question, asked)
         await answers.send(send, written)
-        self._count(bound, method, path, written.status, started, traceparent)
 
     def question(self, method: str, path: str) -> "Question | None":
-        """What `answer_at_once` needs to answer a request, when its route may answer at once."""
+        """What `answer` needs to answer a request, when a route serves it."""
         try:
             node, values = self._paths.find(path)
         except NotFound:
             return None
         bound = node.routes.get(method)
-        return None if bound is None or bound.route.at_once is None else Question(bound, values)
+        return None if bound is None else Question(bound, values)
 
-    def answer_at_once(self, asked: "Question", fields: Fields, path: str, body: bytes, peer: str) -> "Written | None":
-        """The answer to a request that has come whole, from memory; None when it must go through `__call__`.
+    async def answer(self, question: "Question", asked: Asked) -> Written:
+        """The answer to a request. In a task of its own: it is cancelled when it takes too long."""
+        started = time.perf_counter()
+        bound, values = question
+        try:
+            _check_host(asked)
+            with self._deadlines.watch():
+                if isinstance(bound, _BoundBinary):
+                    body = await self._body(asked) if bound.route.method == "POST" else b""
+                    octets = await bound.route.handler(tuple(values), body)
+                    written = answers.of_octets(octets, asked.headers, bound.route.method)
+                else:
+                    call = await self._read(bound, values, asked)
+                    written = answers.of_reply(await bound.route.handler(call))
+        except Exception as error:  # noqa: BLE001 - each is an answer to the caller
+            written = self._failed(error, asked)
+        self._count(bound, asked, written.status, started)
+        return written
+
+    def answer_at_once(self, question: "Question", asked: Asked) -> Written | None:
+        """The answer to a request that has come whole, from memory; None when it takes `answer`.
 
         A task, its timers and its messages cost several times what such an answer does.
         """
-        started = time.perf_counter()
-        if len(body) > self._limits.body_bytes:
+        bound, values = question
+        if bound.at_once is None or len(asked.body) > self._limits.body_bytes:
             return None
-        headers = reading.Headers(fields)
-        bound, values = asked
-        traceparent = reading.trace_of(headers)
+        started = time.perf_counter()
         try:
-            _check_host(headers)
+            _check_host(asked)
             if isinstance(bound, _BoundBinary):
-                octets = bound.at_once(tuple(values), body)
+                octets = bound.at_once(tuple(values), asked.body)
                 if octets is None:
                     return None
-                written = answers.of_octets(octets, headers, bound.route.method)
+                written = answers.of_octets(octets, asked.headers, bound.route.method)
             else:
                 if bound.route.takes_body or bound.route.needs_json:
-                    reading.check_json(headers)
-                call = self._call(bound, values, Caller(), bound.no_query, headers, body, traceparent, path, peer)
-                reply = bound.at_once(call)
+                    reading.check_json(asked.headers)
+                reply = bound.at_once(self._call(bound, values, ANONYMOUS, bound.no_query, asked, asked.body))
                 if reply is None:
                     return None
                 written = answers.of_reply(reply)
         except Exception as error:  # noqa: BLE001 - each is an answer to the caller
-            written = self._failed(error, bound.route.method, path, headers, traceparent)
-        self._count(bound, bound.route.method, path, written.status, started, traceparent)
+            written = self._failed(error, asked)
+        self._count(bound, asked, written.status, started)
         return written
 
-    def _failed(
-        self, error: Exception, method: str, path: str, headers: reading.Headers, traceparent: str
-    ) -> "Written":
+    def _failed(self, error: Exception, asked: Asked) -> Written:
         """The answer to a request that failed. What is neither ours nor a time that is up is a bug."""
         if isinstance(error, TimeoutError):
             error = OutcomeUnknown(
@@ -190,46 +229,40 @@ class Dispatcher:
                 " an Idempotency-Key can safely be sent again"
             )
         elif not isinstance(error, BlazonError):
-            _log.error("a request failed", method=method, path=path, traceparent=traceparent, exc_info=error)
-            error = BlazonError(f"this is a bug of Blazon; the log has it under {traceparent.split('-')[1]}")
-        return answers.of_error(error, headers, path)
+            trace = asked.traceparent
+            _log.error("a request failed", method=asked.method, path=asked.path, traceparent=trace, exc_info=error)
+            error = BlazonError(f"this is a bug of Blazon; the log has it under {trace.split('-')[1]}")
+        return answers.of_error(error, asked.headers, asked.path)
 
-    def _count(
-        self, bound: "_Bound | _BoundBinary | None", method: str, path: str, status: int, started: float, trace: str
-    ) -> None:
+    def _count(self, bound: "_Bound | _BoundBinary | None", asked: Asked, status: int, started: float) -> None:
         seconds = time.perf_counter() - started
         (bound.metrics if bound is not None else self._unmatched).observe(status, seconds)
         if self._log_requests:
-            _log.info("request", method=method, path=path, status=status, seconds=round(seconds, 6), traceparent=trace)
+            _log.info(
+                "request",
+                method=asked.method,
+                path=asked.path,
+                status=status,
+                seconds=round(seconds, 6),
+                traceparent=asked.traceparent,
+            )
 
-    async def _answer_binary(
-        self, bound: "_BoundBinary", values: Sequence[str], headers: reading.Headers, receive: Receive
-    ) -> "Written":
-        body = b""
-        if bound.route.method == "POST":
-            body = await reading.body_of(headers, receive, self._limits.body_bytes, self._bodies)
-        return answers.of_octets(await bound.route.handler(tuple(values), body), headers, bound.route.method)
-
-    async def _read(
-        self,
-        bound: "_Bound",
-        values: Sequence[str],
-        scope: Scope,
-        headers: reading.Headers,
-        receive: Receive,
-        traceparent: str,
-    ) -> Call[Any, Any]:
+    async def _read(self, bound: "_Bound", values: Sequence[str], asked: Asked) -> Call[Any, Any]:
         route = bound.route
-        caller = await self._authenticate(route.auth, headers)
-        query = reading.query_of(scope["query_string"], route.query) if scope["query_string"] else bound.no_query
-        raw = b""
+        caller = await self._authenticate(route.auth, asked.headers)
+        query = reading.query_of(asked.query, route.query) if asked.query else bound.no_query
         if route.takes_body or route.needs_json:
-            reading.check_json(headers)
-        if route.takes_body:
-            raw = await reading.body_of(headers, receive, self._limits.body_bytes, self._bodies)
-        client = scope.get("client")
-        peer = client[0] if client else ""
-        return self._call(bound, values, caller, query, headers, raw, traceparent, scope["path"], peer)
+            reading.check_json(asked.headers)
+        raw = await self._body(asked) if route.takes_body else b""
+        return self._call(bound, values, caller, query, asked, raw)
+
+    async def _body(self, asked: Asked) -> bytes:
+        limit = self._limits.body_bytes
+        if asked.receive is not None:
+            return await reading.body_of(asked.headers, asked.receive, limit, self._bodies)
+        if len(asked.body) > limit:
+            raise TooLarge(f"the body is longer than {limit} bytes, which is all that is read")
+        return asked.body
 
     def _call(
         self,
@@ -237,22 +270,21 @@ class Dispatcher:
         values: Sequence[str],
         caller: Caller,
         query: msgspec.Struct,
-        headers: reading.Headers,
+        asked: Asked,
         raw: bytes,
-        traceparent: str,
-        path: str,
-        peer: str,
     ) -> Call[Any, Any]:
-        """A request, read and checked: `raw` is its body, `peer` the address it came from."""
-        route = bound.route
+        """A request, read and checked. `raw` is its body."""
+        route, headers = bound.route, asked.headers
         body = json.read(raw, bound.decoder) if route.takes_body else bound.no_body
         once = None
         if route.method == "POST":
-            once = reading.idempotency_key(headers, caller.id, route.method, path, raw, self._once_secret)
-        caller = msgspec.structs.replace(
-            caller,
-            traceparent=traceparent,
-            address=reading.address_of(headers, peer, self._trusted_proxies),
+            once = reading.idempotency_key(headers, caller.id, route.method, asked.path, raw, self._once_secret)
+        caller = Caller(
+            id=caller.id,
+            session=caller.session,
+            epoch=caller.epoch,
+            traceparent=asked.traceparent,
+            address=reading.address_of(headers, asked.peer, self._trusted_proxies),
             once=once,
             expected=reading.expected_revisions(headers),
         )
@@ -260,16 +292,16 @@ class Dispatcher:
 
     async def _authenticate(self, auth: Auth, headers: reading.Headers) -> Caller:
         if auth is Auth.NONE:
-            return Caller()
+            return ANONYMOUS
         token = reading.bearer_token(headers)
         if auth is not Auth.OPTIONAL:
             return await self._authenticator.authenticate(token, refresh=auth is Auth.REFRESH)
         try:
-            return await self._authenticator.authenticate(token, refresh=False) if token else Caller()
+            return await self._authenticator.authenticate(token, refresh=False) if token else ANONYMOUS
         except Unavailable:
             raise
         except BlazonError:
-            return Caller()
+            return ANONYMOUS
 
 
 def _of_method(node: "Node[_Bound | _BoundBinary, Resource]", method: str) -> _Bound | _BoundBinary:
@@ -286,12 +318,12 @@ def _of_method(node: "Node[_Bound | _BoundBinary, Resource]", method: str) -> _B
 
 
 class Question(NamedTuple):
-    """A request that may be answered at once: its route, and the values of its path's parameters."""
+    """What a request is for: its route, and the values of its path's parameters."""
 
     bound: "_Bound | _BoundBinary"
     values: list[str]
 
 
-def _check_host(headers: reading.Headers) -> None:
-    if headers.one(b"host") is None:
+def _check_host(asked: Asked) -> None:
+    if not asked.old and asked.headers.one(b"host") is None:
         raise Malformed("the header Host is missing (RFC 9112 §3.2)")
