@@ -53,6 +53,7 @@ class Scribe:
         self.head = head
         self._now = now
         self._randomness = b""
+        self._taken = 0
 
     def write(self, operation: Operation) -> list[Record]:
         """The records of one operation. The head moves past them."""
@@ -83,10 +84,10 @@ class Scribe:
         return records
 
     def _random(self) -> bytes:
-        if not self._randomness:
-            self._randomness = os.urandom(_RANDOM * 64)
-        taken, self._randomness = self._randomness[:_RANDOM], self._randomness[_RANDOM:]
-        return taken
+        if self._taken == len(self._randomness):
+            self._randomness, self._taken = os.urandom(_RANDOM * 64), 0
+        self._taken += _RANDOM
+        return self._randomness[self._taken - _RANDOM : self._taken]
 
 
 class Plan:

@@ -31,7 +31,18 @@ def _no_name_twice(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
-_scan = json.JSONDecoder(object_pairs_hook=_no_name_twice).decode
+_begin = json.JSONDecoder(object_pairs_hook=_no_name_twice).raw_decode
+_SPACE: Final = " \t\n\r"
+"""Around a value (RFC 8259 §2)."""
+
+
+def _scan(text: str) -> Any:
+    """The value that is all of a text. Raises ValueError, RecursionError."""
+    text = text.strip(_SPACE)
+    value, end = _begin(text)
+    if end != len(text):
+        raise json.JSONDecodeError("Extra data", text, end)
+    return value
 
 
 def read(body: bytes, decoder: "msgspec.json.Decoder[T]") -> T:

@@ -2,7 +2,7 @@
 
 import hmac
 import re
-from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 from functools import lru_cache
 from random import getrandbits
 from typing import Any, Final, TypeVar
@@ -51,29 +51,31 @@ _QUERY_FIELDS: Final = 64
 class Headers:
     """The headers of a request, by lower-case name. One that must be there once and is there twice is refused."""
 
-    __slots__ = ("_values",)
+    __slots__ = ("_fields", "_values")
 
-    def __init__(self, raw: Iterable[tuple[bytes, bytes]]) -> None:
-        self._values: dict[bytes, list[bytes]] = {}
-        for name, value in raw:
-            self._values.setdefault(name, []).append(value)
+    def __init__(self, fields: Sequence[tuple[bytes, bytes]]) -> None:
+        self._fields = fields
+        self._values = dict(fields)
 
     def one(self, name: bytes) -> str | None:
         """The value of a header that may be there once. Raises Malformed when it is there twice or is not ASCII."""
-        found = self._values.get(name)
-        if found is None:
+        value = self._values.get(name)
+        if value is None:
             return None
-        if len(found) > 1:
-            raise Malformed(f"the header {name.decode()} is there {len(found)} times; send it once")
+        if len(self._values) != len(self._fields):
+            times = sum(each == name for each, _ in self._fields)
+            if times > 1:
+                raise Malformed(f"the header {name.decode()} is there {times} times; send it once")
         try:
-            return found[0].decode("ascii").strip()
+            return value.decode("ascii").strip()
         except UnicodeDecodeError:
             raise Malformed(f"the header {name.decode()} holds characters that are not ASCII") from None
 
     def all(self, name: bytes) -> str | None:
         """The values of a header that is a list, joined as RFC 9110 §5.3 says; None when it is not there."""
-        found = self._values.get(name)
-        return None if found is None else ", ".join(value.decode("latin-1") for value in found)
+        if name not in self._values:
+            return None
+        return ", ".join(value.decode("latin-1") for each, value in self._fields if each == name)
 
 
 def bearer_token(headers: Headers) -> str:
@@ -257,12 +259,12 @@ def trace_of(headers: Headers) -> str:
 
     The ids need only be unlikely to meet, not unlikely to be guessed.
     """
-    fresh = f"{getrandbits(192):048x}"
+    span = f"{getrandbits(64):016x}"
     values = headers.all(b"traceparent")
     match = _TRACEPARENT.fullmatch(values) if values else None
     if not match or match["version"] == "ff" or not match["trace"].strip("0") or not match["span"].strip("0"):
-        return f"00-{fresh[:32]}-{fresh[32:]}-01"
-    return f"00-{match['trace']}-{fresh[32:]}-{match['flags']}"
+        return f"00-{getrandbits(128):032x}-{span}-01"
+    return f"00-{match['trace']}-{span}-{match['flags']}"
 
 
 def address_of(headers: Headers, peer: str, trusted: frozenset[str]) -> str:
