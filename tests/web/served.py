@@ -102,6 +102,9 @@ class Line:
     def send(self, *parts: bytes) -> None:
         self._writer.write(b"".join(parts))
 
+    def end(self) -> None:
+        self._writer.write_eof()
+
     async def answer(self) -> tuple[int, dict[str, str], bytes]:
         async with asyncio.timeout(PATIENCE):
             head = (await self._reader.readuntil(b"\r\n\r\n")).decode().splitlines()

@@ -133,6 +133,23 @@ async def test_who_says_close_is_answered_and_closed() -> None:
         assert await line.closed()
 
 
+async def test_who_says_no_more_is_answered() -> None:
+    async with serving() as served, served.line() as line:
+        line.send(said("first"), said("last"))
+        line.end()
+        assert await line.heard() == ("at once", "first")
+        assert await line.heard() == ("at once", "last")
+        assert await line.closed()
+
+
+async def test_rubbish_after_a_request_takes_nothing_from_its_answer() -> None:
+    async with serving() as served, served.line() as line:
+        line.send(said("sense"), b"\x00\x01 rubbish\r\n\r\n")
+        assert await line.heard() == ("at once", "sense")
+        assert (await line.answer())[0] == 400
+        assert await line.closed()
+
+
 async def test_what_comes_after_the_last_request_is_not_done() -> None:
     async with serving() as served, served.line() as line:
         line.send(said("bye", b"Connection: close"), said("more"), said("wait"))

@@ -22,6 +22,7 @@ from blazon.errors import Malformed
 from blazon.web.answers import BODILESS, Written
 from blazon.web.dispatch import Asked, Dispatcher, Question
 from blazon.web.failures import Failure
+from blazon.web.sending import Joined, Outgoing, Turn
 
 __all__ = ["ServerSettings", "connections"]
 
@@ -43,45 +44,11 @@ _LINGER: Final = 2.0
 
 def connections(dispatcher: Dispatcher, settings: ServerSettings) -> type[HttpToolsProtocol]:
     """The protocol of the connections to a server."""
-    return type("Connection", (_Connection,), {"limits": settings, "dispatcher": dispatcher})
+    return type("Connection", (_Connection,), {"limits": settings, "dispatcher": dispatcher, "turn": Turn()})
 
 
 class _HeadTooLarge(Exception):
     """Raised through the parser to stop it."""
-
-
-class _Joined:
-    """A transport for one answer, whose head leaves together with the body: one packet, one system call."""
-
-    __slots__ = ("_begun", "_head", "_transport")
-
-    def __init__(self, transport: asyncio.Transport) -> None:
-        self._transport = transport
-        self._begun = False
-        self._head: bytes | None = None
-
-    def write(self, data: bytes) -> None:
-        if not self._begun and not data.startswith(b"HTTP/1.1 100 "):  # "100 Continue" is no part of the answer
-            self._begun = True
-            self._head = data
-        elif self._head is not None:
-            self._transport.write(self._head + data)
-            self._head = None
-        else:
-            self._transport.write(data)
-
-    def flush(self) -> None:
-        """Sends a head that no body follows: that of an answer to HEAD."""
-        if self._head is not None:
-            self._transport.write(self._head)
-            self._head = None
-
-    def close(self) -> None:
-        self.flush()
-        self._transport.close()
-
-    def is_closing(self) -> bool:
-        return self._transport.is_closing()
 
 
 class _Nobody:
@@ -110,6 +77,7 @@ class _Connection(HttpToolsProtocol):
 
     limits: ClassVar[ServerSettings] = ServerSettings()
     dispatcher: ClassVar[Dispatcher]
+    turn: ClassVar[Turn]
     cycle: RequestResponseCycle | _Whole | None  # type: ignore[assignment]
     _head_bytes = 0
     _head_timer: asyncio.TimerHandle | None = None
@@ -126,6 +94,7 @@ class _Connection(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
+        self._outgoing = Outgoing(transport, self.turn)
         self._wait_for_head()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -133,6 +102,13 @@ class _Connection(HttpToolsProtocol):
         if self.timeout_keep_alive_task is not None:
             self.timeout_keep_alive_task.cancel()
         super().connection_lost(exc)
+
+    def eof_received(self) -> None:
+        self._outgoing.send()  # the transport closes itself now
+
+    def shutdown(self) -> None:
+        self._outgoing.send()
+        super().shutdown()
 
     def data_received(self, data: bytes) -> None:
         if self._refused:
@@ -229,7 +205,7 @@ class _Connection(HttpToolsProtocol):
         self.headers.extend(headers)
         super().on_headers_complete()
         if isinstance(self.cycle, RequestResponseCycle) and self.cycle is not before:
-            joined = _Joined(self.transport)
+            joined = Joined(self.transport)
             self.cycle.transport = joined  # type: ignore[assignment]
             self.cycle.on_response = functools.partial(self._sent, joined)
 
@@ -264,11 +240,11 @@ class _Connection(HttpToolsProtocol):
             parts.append(b"content-length: %d\r\n" % len(body))
         parts.append(b"\r\n" if keep_alive else b"connection: close\r\n\r\n")
         parts.append(body)
-        self.transport.write(b"".join(parts))
+        self._outgoing.add(parts)
         if not keep_alive:
-            self.transport.close()
+            self._close()
 
-    def _sent(self, joined: _Joined) -> None:
+    def _sent(self, joined: Joined) -> None:
         joined.flush()
         self.on_response_complete()
 
@@ -317,6 +293,7 @@ class _Connection(HttpToolsProtocol):
     def _refuse(self, status: bytes, failure: Failure) -> None:
         """Answers and takes no more. A close at once would reset the connection of one who is still sending."""
         body = msgspec.json.encode(failure)
+        self._outgoing.send()
         self.transport.write(
             b"HTTP/1.1 %b\r\nconnection: close\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n%b"
             % (status, len(body), body)
@@ -339,6 +316,7 @@ class _Connection(HttpToolsProtocol):
             self._head_timer = None
 
     def _close(self) -> None:
+        self._outgoing.send()
         if not self.transport.is_closing():
             self.transport.close()
 
