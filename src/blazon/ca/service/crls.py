@@ -18,13 +18,12 @@ from blazon.ca.models import CRL, Status
 from blazon.ca.service.issuers import Issuers
 from blazon.ca.service.keyring import Keyring, Loaded
 from blazon.ca.store import Store
-from blazon.ca.x509 import Reason, build_crl, crl_entry, parse_serial
+from blazon.ca.x509 import Reason, build_crl, crl_entry, read_serial
 from blazon.caller import ANONYMOUS
 from blazon.clock import NANOSECONDS
 from blazon.engines import cpu_threads
 from blazon.errors import NotFound
 from blazon.log import Decision, Log, Record
-from blazon.storage import Row
 
 __all__ = ["Crls"]
 
@@ -163,12 +162,15 @@ class _Head(msgspec.Struct):
 _head = msgspec.json.Decoder(_Head).decode
 
 
-def _encoded(page: Sequence[Row]) -> bytes:
+def _encoded(page: str) -> bytes:
     """The entries of a page, as one: a hundred thousand objects would have the garbage collector stop everything."""
-    return b"".join(
-        crl_entry(parse_serial(serial), revoked_at // NANOSECONDS, Reason(reason))
-        for serial, revoked_at, reason in page
-    )
+    if not page:
+        return b""
+    entries = []
+    for row in page.split(","):
+        serial, revoked_at, reason = row.split(" ")
+        entries.append(crl_entry(read_serial(serial), int(revoked_at) // NANOSECONDS, Reason(reason)))
+    return b"".join(entries)
 
 
 def _look_at_error(task: "asyncio.Task[None]") -> None:

@@ -60,7 +60,7 @@ from blazon.ca.x509.reading import (
     read_private_key,
 )
 from blazon.ca.x509.revocation import Reason, build_crl, crl_entry
-from blazon.ca.x509.serials import format_serial, new_serial, parse_serial
+from blazon.ca.x509.serials import format_serial, new_serial, parse_serial, read_serial
 
 __all__ = [
     "DEFAULT_PROFILE",
@@ -120,6 +120,7 @@ __all__ = [
     "read_expiration",
     "read_ocsp_request",
     "read_private_key",
+    "read_serial",
     "request_ca",
     "sign_draft",
     "sign_ocsp",

@@ -6,7 +6,7 @@ from typing import Final
 
 from blazon.errors import Malformed
 
-__all__ = ["MOST_OCTETS", "format_serial", "new_serial", "parse_serial"]
+__all__ = ["MOST_OCTETS", "format_serial", "new_serial", "parse_serial", "read_serial"]
 
 MOST_OCTETS: Final = 20
 """RFC 5280 §4.1.2.2."""
@@ -31,6 +31,11 @@ def format_serial(serial: int) -> str:
     return serial.to_bytes(max(1, (serial.bit_length() + 7) // 8), "big").hex("-")
 
 
+def read_serial(text: str) -> int:
+    """The number of what `format_serial` wrote."""
+    return int(text.replace("-", ""), 16)
+
+
 def parse_serial(text: str) -> int:
     """The number of a serial in pairs of hexadecimal digits, with `-`, with `:` or with nothing between them.
 
@@ -38,4 +43,4 @@ def parse_serial(text: str) -> int:
     """
     if len(text) > 192 or not _SERIAL.fullmatch(text):
         raise Malformed("a serial number is pairs of hexadecimal digits with - between them, such as 5c-1f-00")
-    return int(re.sub("[-:]", "", text), 16)
+    return read_serial(text.replace(":", "-"))
