@@ -16,7 +16,9 @@ from tests.faults.process import ADMIN, PASSWORD, BlazonProcess
 from tests.servers import PostgresServer, RabbitServer, RedisServer, free_port, wait_for
 from tests.servers.process import Server, answers
 
-_SECONDS = 8
+_SECONDS = 5
+_ROUNDS = 3
+"""Of which the best counts: on a machine that is shared, the others say what the neighbours did."""
 _CONNECTIONS = 64
 _RAW = """
 async def app(scope, receive, send):
@@ -87,9 +89,16 @@ def _group(url: str, token: str) -> str:
 
 
 def wrk(url: str, *arguments: str, connections: int = _CONNECTIONS) -> tuple[float, float]:
-    """Requests a second and the 99th percentile of their time in ms; `arguments` are those of `requests.lua`."""
+    """Requests a second and the 99th percentile of their time in ms, of the best of some rounds.
+
+    `arguments` are those of `requests.lua`.
+    """
     script = Path(__file__).parent / "requests.lua"
     command = ["wrk", "-t1", f"-c{connections}", f"-d{_SECONDS}", "-s", str(script), url, "--", *arguments]
+    return max(_round(command) for _ in range(_ROUNDS))
+
+
+def _round(command: list[str]) -> tuple[float, float]:
     printed = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     found = re.search(r"RESULT ([\d.]+) ([\d.]+) (\d+)", printed)
     assert found, printed
