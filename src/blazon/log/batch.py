@@ -23,8 +23,8 @@ _APPEND = (
     "INSERT INTO events (sequence, id, type, service, kind, subject, actor, time, traceparent, data, hash)"
     " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 )
-_RANDOM = 8
-"""Random bytes in an id."""
+_RANDOM = 16
+"""Random hexadecimal digits in an id."""
 
 _encode = msgspec.json.Encoder().encode
 
@@ -52,7 +52,7 @@ class Scribe:
     def __init__(self, head: Head, now: int) -> None:
         self.head = head
         self._now = now
-        self._randomness = b""
+        self._randomness = ""
         self._taken = 0
 
     def write(self, operation: Operation) -> list[Record]:
@@ -83,9 +83,9 @@ class Scribe:
         self.head = Head(sequence, time, fact_hash, self.head.trimmed)
         return records
 
-    def _random(self) -> bytes:
+    def _random(self) -> str:
         if self._taken == len(self._randomness):
-            self._randomness, self._taken = os.urandom(_RANDOM * 64), 0
+            self._randomness, self._taken = os.urandom(_RANDOM // 2 * 64).hex(), 0
         self._taken += _RANDOM
         return self._randomness[self._taken - _RANDOM : self._taken]
 

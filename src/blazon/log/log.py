@@ -70,7 +70,7 @@ class Log:
         Ids that begin with their time are put side by side into an index; random ones would touch a page each, and
         more than halve the rate of commits.
         """
-        return uuid7(self.clock.now(), os.urandom(8))
+        return uuid7(self.clock.now(), os.urandom(8).hex())
 
     def listen(self, listener: Listener) -> None:
         """Calls `listener` with new facts: of this process before their callers are answered, of others soon.

@@ -81,14 +81,18 @@ def chain_hash(previous: bytes, envelope: tuple[int | str, ...], data: str) -> b
     return hashlib.sha256(b"%b%b\n%b" % (previous, _encode(envelope), data.encode())).digest()
 
 
-def uuid7(nanoseconds: int, randomness: bytes) -> str:
-    """A UUIDv7 (RFC 9562 §5.7, method 3 of §6.2) for a time and 8 random bytes.
+def uuid7(nanoseconds: int, randomness: str) -> str:
+    """A UUIDv7 (RFC 9562 §5.7, method 3 of §6.2) for a time and 16 random hexadecimal digits.
 
     The 12 bits after the millisecond hold its fraction, in 1/4096, so that ids sort as their times do.
     """
     milliseconds, rest = divmod(nanoseconds, 1_000_000)
-    low = f"{0x8000_0000_0000_0000 | int.from_bytes(randomness, 'big') >> 2:016x}"
-    return f"{_first_half(milliseconds << 16 | 0x7000 | rest * 4096 // 1_000_000)}-{low[:4]}-{low[4:]}"
+    first_half = _first_half(milliseconds << 16 | 0x7000 | rest * 4096 // 1_000_000)
+    return f"{first_half}-{_VARIANT[randomness[0]]}{randomness[1:4]}-{randomness[4:]}"
+
+
+_VARIANT: Final = {digit: "89ab"[number % 4] for number, digit in enumerate("0123456789abcdef")}
+"""The digit that says which kind of UUID it is (§4.1), with the two random bits it has room for."""
 
 
 @lru_cache(maxsize=4)

@@ -11,7 +11,6 @@ lost entries: one that is behind its hint is filled again from what it has left.
 """
 
 import asyncio
-import math
 from collections.abc import Sequence
 from typing import Any, Final, NamedTuple, NoReturn
 
@@ -59,6 +58,12 @@ def _pack(parts: tuple[str, ...]) -> bytes:
 _MULTI: Final = _pack(("MULTI",))
 _EXEC: Final = _pack(("EXEC",))
 
+_OCTETS: Final = 65536
+"""How much is read at once."""
+
+_NOT_YET: Final = object()
+"""What hiredis gives for a reply that has not come whole."""
+
 
 class RedisRelay:
     """The relay to one Redis."""
@@ -90,7 +95,9 @@ class RedisRelay:
 
         client = redis.asyncio.Redis.from_url(self._url, socket_connect_timeout=5, protocol=2)
         try:
-            connection = _Connection(await client.connection_pool.get_connection())  # type: ignore[no-untyped-call]
+            pool = client.connection_pool
+            pool.connection_class = type("Many", (_Many, pool.connection_class), {})
+            connection = _Connection(await pool.get_connection())  # type: ignore[no-untyped-call]
             await self._take_up(connection)
             self._connected.set(1)
             _log.info("connected", position=self.position)
@@ -221,6 +228,32 @@ class _Batch(NamedTuple):
     commands: Sequence[bytes]
 
 
+class _Many:
+    """Added to a connection of redis-py: reads many replies at once, where the library would take a while for each.
+
+    Neither leaves anything of a reply to the other: what is asked is answered, and read, before more is asked.
+    """
+
+    _reader: asyncio.StreamReader
+
+    async def read_many(self, count: int) -> list[Any]:
+        """So many replies; one that is an error is a ResponseError among them. Raises ConnectionError."""
+        from redis.exceptions import ResponseError
+
+        replies: list[Any] = []
+        parser = hiredis.Reader(replyError=ResponseError, notEnoughData=_NOT_YET)
+        while len(replies) < count:
+            reply = parser.gets()
+            if reply is _NOT_YET:
+                octets = await self._reader.read(_OCTETS)
+                if not octets:
+                    raise ConnectionError("Redis closed the connection")
+                parser.feed(octets)
+            else:
+                replies.append(reply)
+        return replies
+
+
 class _Connection:
     """redis-py's connection, with its sign-in, TLS and reading, and commands packed by hand: three times as fast."""
 
@@ -265,17 +298,11 @@ class _Connection:
 
         if not count:
             return ()
-        read, refused = self._connection.read_response, None
         async with asyncio.timeout(_ANSWER):
-            # Every reply is read, also after one that failed: the connection must not get out of step. The library's
-            # own time limit for each reply would take as long as reading it.
-            for _ in range(count + 1):
-                try:
-                    await read(timeout=math.inf)
-                except ResponseError as error:
-                    refused = refused or error
-            try:
-                replies: Sequence[object] = await read(timeout=math.inf)
-            except ResponseError as error:
-                raise SinkLost(f"Redis refuses a batch: {refused or error}") from error
+            # Every reply is read, also after one that failed: the connection must not get out of step.
+            *queued, last = await self._connection.read_many(count + 2)
+        if isinstance(last, ResponseError):
+            refused = next((reply for reply in queued if isinstance(reply, ResponseError)), last)
+            raise SinkLost(f"Redis refuses a batch: {refused}") from last
+        replies: Sequence[object] = last
         return replies

@@ -153,7 +153,8 @@ class _Connection(HttpToolsProtocol):
         self.headers.append((name, value))
 
     def on_headers_complete(self) -> None:
-        self._head_came()
+        if self._head_timer is not None:
+            self._head_came()
         self._head_complete = True
         self._question = self._find_question() if self._between() else None
         if self._question is None:
@@ -231,9 +232,7 @@ class _Connection(HttpToolsProtocol):
 
     def _answer(self, written: Written, *, keep_alive: bool) -> None:
         status, body, headers = written
-        parts = [_STATUS_LINES[status]]
-        for name, value in self.server_state.default_headers:
-            parts += (name, b": ", value, b"\r\n")
+        parts = [_STATUS_LINES[status], self.turn.lines(self.server_state.default_headers)]
         for name, value in headers:
             parts += (name, b": ", value, b"\r\n")
         if status not in BODILESS:

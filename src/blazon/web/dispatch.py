@@ -78,7 +78,17 @@ class Asked:
 class _Bound:
     """A route with what it needs at run time."""
 
-    __slots__ = ("at_once", "decoder", "metrics", "no_body", "no_query", "parameters", "route")
+    __slots__ = (
+        "at_once",
+        "decoder",
+        "metrics",
+        "no_body",
+        "no_query",
+        "parameters",
+        "route",
+        "says_json",
+        "takes_body",
+    )
 
     def __init__(self, route: AnyRoute, metrics: HttpMetrics) -> None:
         if route.at_once is not None and route.auth is not Auth.NONE:
@@ -86,6 +96,8 @@ class _Bound:
         self.route = route
         self.parameters = route.parameters
         self.decoder: msgspec.json.Decoder[Any] = msgspec.json.Decoder(route.body)
+        self.takes_body = route.takes_body
+        self.says_json = route.takes_body or route.needs_json
         self.no_body = None if route.takes_body else route.body()
         self.no_query = route.query()
         self.at_once = route.at_once
@@ -210,7 +222,7 @@ class Dispatcher:
                     return None
                 written = answers.of_octets(octets, asked.headers, bound.route.method)
             else:
-                if bound.route.takes_body or bound.route.needs_json:
+                if bound.says_json:
                     reading.check_json(asked.headers)
                 reply = bound.at_once(self._call(bound, values, ANONYMOUS, bound.no_query, asked, asked.body))
                 if reply is None:
@@ -251,9 +263,9 @@ class Dispatcher:
         route = bound.route
         caller = await self._authenticate(route.auth, asked.headers)
         query = reading.query_of(asked.query, route.query) if asked.query else bound.no_query
-        if route.takes_body or route.needs_json:
+        if bound.says_json:
             reading.check_json(asked.headers)
-        raw = await self._body(asked) if route.takes_body else b""
+        raw = await self._body(asked) if bound.takes_body else b""
         return self._call(bound, values, caller, query, asked, raw)
 
     async def _body(self, asked: Asked) -> bytes:
@@ -274,11 +286,11 @@ class Dispatcher:
         raw: bytes,
     ) -> Call[Any, Any]:
         """A request, read and checked. `raw` is its body."""
-        route, headers = bound.route, asked.headers
-        body = json.read(raw, bound.decoder) if route.takes_body else bound.no_body
+        headers = asked.headers
+        body = json.read(raw, bound.decoder) if bound.takes_body else bound.no_body
         once = None
-        if route.method == "POST":
-            once = reading.idempotency_key(headers, caller.id, route.method, asked.path, raw, self._once_secret)
+        if asked.method == "POST":
+            once = reading.idempotency_key(headers, caller.id, asked.method, asked.path, raw, self._once_secret)
         caller = Caller(
             id=caller.id,
             session=caller.session,

@@ -1,9 +1,11 @@
 """Sending answers with few system calls, and few wake-ups of those who wait for them."""
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 __all__ = ["Joined", "Outgoing", "Turn"]
+
+Fields = Sequence[tuple[bytes, bytes]]
 
 
 class Turn:
@@ -15,6 +17,14 @@ class Turn:
 
     def __init__(self) -> None:
         self._waiting: list[Outgoing] = []
+        self._fields: Fields = ()
+        self._lines = b""
+
+    def lines(self, fields: Fields) -> bytes:
+        """The lines of fields every answer has. They change once a second, with the date, as a new object."""
+        if fields is not self._fields:
+            self._fields, self._lines = fields, b"".join(b"%b: %b\r\n" % field for field in fields)
+        return self._lines
 
     def add(self, outgoing: "Outgoing") -> None:
         """Sends it at the end of the turn. To be called once for each."""
