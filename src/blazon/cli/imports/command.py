@@ -1,14 +1,15 @@
 """`blazon things import`, `blazon channels import`: the command. What is slow to load is loaded when it runs."""
 
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import click
 
 from blazon.cli.client import server
+from blazon.cli.imports.wanted import Wanted
 from blazon.cli.options import as_json
 
-__all__ = ["Wanted", "add_import"]
+__all__ = ["add_import"]
 
 # \b keeps click from joining the lines that follow it.
 _HELP = """Make {noun}s of the rows of FILE: CSV with a header, or JSON lines; - is standard input.
@@ -35,20 +36,6 @@ _ABOUT = {
         "example": "",
     },
 }
-
-
-class Wanted(NamedTuple):
-    """What was asked for."""
-
-    noun: str
-    file: Path
-    form: str | None
-    dry_run: bool
-    lot: str
-    report: Path | None
-    out: Path | None
-    url: str | None
-    json_output: bool
 
 
 def add_import(command: click.Group, noun: str) -> None:

@@ -4,13 +4,13 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 from blazon.cli.client import Api, ApiError
-from blazon.cli.imports.command import Wanted
 from blazon.cli.imports.files import Source, opened
 from blazon.cli.imports.hierarchy import in_order
 from blazon.cli.imports.names import Names
 from blazon.cli.imports.result import Result
 from blazon.cli.imports.rows import CHANNEL_COLUMNS, THING_COLUMNS, Row, Rows
 from blazon.cli.imports.sender import MOST_BYTES, MOST_ROWS, Sender
+from blazon.cli.imports.wanted import Wanted
 from blazon.cli.output import progress
 from blazon.errors import Malformed
 
