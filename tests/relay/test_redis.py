@@ -6,8 +6,10 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from redis.exceptions import InvalidResponse, ResponseError
 
 from blazon.log import Log
+from blazon.relay.redis import _Many
 from blazon.storage import open_database
 from tests.relay.support import STREAM, caught_up, command, entries, record, sequences, to_redis, until
 from tests.servers import PostgresServer, RedisServer
@@ -39,6 +41,30 @@ async def test_each_event_is_one_entry_with_its_own_id(log: Log, redis: RedisSer
         "name": records[0].key,
     }
     assert found[250][1]["operation"] == "box.view"
+
+
+async def test_many_replies_are_read_in_whatever_pieces_they_come() -> None:
+    connection = _Many()
+    connection._reader = asyncio.StreamReader()
+    octets = b"+OK\r\n+QUEUED\r\n-OOM no memory\r\n*2\r\n$3\r\n1-1\r\n-ERR no\r\n"
+    reading = asyncio.create_task(connection.read_many(4))
+    for octet in octets:
+        await asyncio.sleep(0)
+        connection._reader.feed_data(bytes((octet,)))
+    ok, queued, refused, (identifier, inner) = await reading
+    assert (ok, queued, identifier) == (b"OK", b"QUEUED", b"1-1")
+    assert [str(each) for each in (refused, inner)] == ["OOM no memory", "ERR no"]
+    assert isinstance(refused, ResponseError)
+
+
+@pytest.mark.parametrize(("octets", "error"), [(b"+OK\r\n", ConnectionError), (b"HTTP/1.1 400\r\n", InvalidResponse)])
+async def test_a_server_that_ends_or_is_no_redis(octets: bytes, error: type[Exception]) -> None:
+    connection = _Many()
+    connection._reader = asyncio.StreamReader()
+    connection._reader.feed_data(octets)
+    connection._reader.feed_eof()
+    with pytest.raises(error):
+        await connection.read_many(2)
 
 
 async def test_it_goes_on_where_the_stream_ends(log: Log, redis: RedisServer) -> None:

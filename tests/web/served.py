@@ -51,13 +51,17 @@ class Nobody:
 
 
 async def _slowly(call: Call[Said, NoQuery]) -> Reply:
+    if call.body.text == "cancelled":
+        raise asyncio.CancelledError
+    if call.body.text == "two lines":
+        return Reply(200, Heard("long way", "two lines"), (("x-more", "one\r\nx-other: two"),))
     await asyncio.sleep(float(call.body.text.removeprefix("sleep ")) if call.body.text.startswith("sleep ") else 0)
     return Reply(200, Heard("long way", call.body.text, call.path.get("place", "")))
 
 
 def _at_once(call: Call[Said, NoQuery]) -> Reply | None:
     text = call.body.text
-    if text == "wait" or text.startswith("sleep "):
+    if text in ("wait", "cancelled", "two lines") or text.startswith("sleep "):
         return None
     if text == "conflict":
         raise Conflict("it is there")
@@ -136,6 +140,20 @@ class Served:
         self._port = port
         self.registry = registry
         self.stop = server.stop
+        self._server = server._server
+
+    def waiting(self) -> list[int]:
+        """How many requests wait for their turn, by connection."""
+        return [len(each.pipeline) for each in self._server.server_state.connections]
+
+    def connection(self, transport: asyncio.Transport) -> asyncio.Protocol:
+        """One more connection, over a transport of the test's own."""
+        config = self._server.config
+        if not config.loaded:
+            config.load()
+        made = config.http_protocol_class(config=config, server_state=self._server.server_state, app_state={})
+        made.connection_made(transport)
+        return made
 
     @asynccontextmanager
     async def line(self) -> AsyncIterator[Line]:

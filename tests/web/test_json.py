@@ -121,3 +121,9 @@ def test_messages_without_a_place() -> None:
     assert place_first("Object missing required field `a`") == "object missing required field `a`"
     assert place_first("Expected `int`, got `str` - at `$.a.b[2]`") == "a.b[2]: expected `int`, got `str`"
     assert place_first("Expected `int` - at `$`") == "expected `int`"
+
+
+@pytest.mark.parametrize(("body", "place"), [(b"\n\n {a}", "line 3 column 3"), (b" {} x \n", "line 1 column 5")])
+def test_a_place_is_where_the_sender_sees_it(body: bytes, place: str) -> None:
+    with pytest.raises(Malformed, match=place):
+        read(body, msgspec.json.Decoder(dict))

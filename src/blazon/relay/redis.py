@@ -238,10 +238,10 @@ class _Many:
 
     async def read_many(self, count: int) -> list[Any]:
         """So many replies; one that is an error is a ResponseError among them. Raises ConnectionError."""
-        from redis.exceptions import ResponseError
+        from redis.exceptions import InvalidResponse, ResponseError
 
         replies: list[Any] = []
-        parser = hiredis.Reader(replyError=ResponseError, notEnoughData=_NOT_YET)
+        parser = hiredis.Reader(InvalidResponse, ResponseError, notEnoughData=_NOT_YET)
         while len(replies) < count:
             reply = parser.gets()
             if reply is _NOT_YET:

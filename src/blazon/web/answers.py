@@ -40,11 +40,9 @@ def of_reply(reply: Reply) -> Written:
 
 def of_octets(reply: BinaryReply, asked: reading.Headers, method: str) -> Written:
     """The answer of a route of octets; 304 when who asks has it already."""
-    headers = _fields(reply.headers)
     if method == "GET" and reading.has_already(asked, dict(reply.headers).get("etag")):
-        return Written(int(HTTPStatus.NOT_MODIFIED), b"", headers)
-    headers.append((b"content-type", reply.content_type.encode()))
-    return Written(reply.status, reply.body, headers)
+        return Written(int(HTTPStatus.NOT_MODIFIED), b"", _fields(reply.headers))
+    return Written(reply.status, reply.body, _fields((*reply.headers, ("content-type", reply.content_type))))
 
 
 def of_error(error: BlazonError, asked: reading.Headers, path: str) -> Written:

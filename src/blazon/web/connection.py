@@ -13,15 +13,17 @@ import functools
 import re
 import urllib.parse
 from http import HTTPStatus
-from typing import ClassVar, Final
+from typing import Any, ClassVar, Final
 
 import msgspec
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from blazon.errors import Malformed
 from blazon.web.answers import BODILESS, Written
-from blazon.web.dispatch import Asked, Dispatcher, Question
+from blazon.web.cycle import Flow, Whole
+from blazon.web.dispatch import Dispatcher, Question
 from blazon.web.failures import Failure
+from blazon.web.reading import Asked
 from blazon.web.sending import Joined, Outgoing, Turn
 
 __all__ = ["ServerSettings", "connections"]
@@ -39,7 +41,7 @@ class ServerSettings(msgspec.Struct, frozen=True):
 _OFFER: Final = re.compile(rb"\r\nupgrade:", re.IGNORECASE)
 _STATUS_LINES: Final = {int(status): b"HTTP/1.1 %d %b\r\n" % (status, status.phrase.encode()) for status in HTTPStatus}
 _LINGER: Final = 2.0
-"""Seconds a refused connection is kept, so that its sender can read why."""
+"""Seconds a refused connection is kept, so that its sender can read why: a close at once would reset it."""
 
 
 def connections(dispatcher: Dispatcher, settings: ServerSettings) -> type[HttpToolsProtocol]:
@@ -51,25 +53,8 @@ class _HeadTooLarge(Exception):
     """Raised through the parser to stop it."""
 
 
-class _Nobody:
-    """What uvicorn wakes when a message has come, and nobody waits for one."""
-
-    def set(self) -> None:
-        """Wakes nobody."""
-
-
-class _Whole:
-    """A request that has come whole and is being answered: to uvicorn, what its own cycle is for one that has not."""
-
-    __slots__ = ("body", "disconnected", "keep_alive", "message_event", "more_body", "response_complete")
-
-    def __init__(self, *, keep_alive: bool) -> None:
-        self.body = bytearray()
-        self.disconnected = False
-        self.keep_alive = keep_alive
-        self.message_event = _Nobody()
-        self.more_body = False
-        self.response_complete = False
+class _Closed(Exception):
+    """Raised through the parser when the last answer was given: what comes after it is not done."""
 
 
 class _Connection(HttpToolsProtocol):
@@ -78,11 +63,14 @@ class _Connection(HttpToolsProtocol):
     limits: ClassVar[ServerSettings] = ServerSettings()
     dispatcher: ClassVar[Dispatcher]
     turn: ClassVar[Turn]
-    cycle: RequestResponseCycle | _Whole | None  # type: ignore[assignment]
+    cycle: RequestResponseCycle | Whole | None  # type: ignore[assignment]
     _head_bytes = 0
     _head_timer: asyncio.TimerHandle | None = None
     _head_complete = True
     _refused = False
+    """Whether what comes is no more read: it was no request, or too long a head."""
+    _answering: RequestResponseCycle | Whole | None = None
+    """The request whose turn it is."""
     _question: Question | None = None
     """What the request is for that is being read, while it may yet come whole."""
     _method = ""
@@ -94,6 +82,7 @@ class _Connection(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
+        self.flow = Flow(transport, self.pipeline)
         self._outgoing = Outgoing(transport, self.turn)
         self._wait_for_head()
 
@@ -101,6 +90,7 @@ class _Connection(HttpToolsProtocol):
         self._head_came()
         if self.timeout_keep_alive_task is not None:
             self.timeout_keep_alive_task.cancel()
+        self._tell_gone()
         super().connection_lost(exc)
 
     def eof_received(self) -> None:
@@ -115,7 +105,7 @@ class _Connection(HttpToolsProtocol):
             return
         waiting, before = self._head_timer, self._head_bytes
         super().data_received(_without_offer(data) if b"pgrade" in data and self._between() else data)
-        if self.transport.is_closing():
+        if self.transport.is_closing() or self._refused:
             return
         if self._question is not None:
             self._go_uvicorns_way()  # the rest of the body is yet to come
@@ -128,6 +118,8 @@ class _Connection(HttpToolsProtocol):
             self._wait_for_head()
 
     def on_message_begin(self) -> None:
+        if self.transport.is_closing():
+            raise _Closed
         self._head_bytes = 0
         self._head_complete = False
         self.url = b""
@@ -178,10 +170,10 @@ class _Connection(HttpToolsProtocol):
         written = self.dispatcher.answer_at_once(question, asked) if not self._query else None
         if written is not None:
             self._answer(written, keep_alive=keep_alive)
-            if keep_alive:
+            if not self.transport.is_closing():
                 self._wait_for_more()
             return
-        self.cycle = whole = _Whole(keep_alive=keep_alive)
+        self.cycle = self._answering = whole = Whole(keep_alive=keep_alive)
         task = self.loop.create_task(self._answer_whole(whole, question, asked))
         self.tasks.add(task)
         task.add_done_callback(self.tasks.discard)
@@ -217,31 +209,39 @@ class _Connection(HttpToolsProtocol):
         if self._body:
             super().on_body(self._body)
 
-    async def _answer_whole(self, whole: _Whole, question: Question, asked: Asked) -> None:
+    async def _answer_whole(self, whole: Whole, question: Question, asked: Asked) -> None:
         try:
             written = await self.dispatcher.answer(question, asked)
             if self.flow.write_paused:
                 await self.flow.drain()
+            whole.response_complete = True
+            if not self.transport.is_closing():
+                self._answer(written, keep_alive=whole.keep_alive)
+                self.on_response_complete()
         except asyncio.CancelledError:
-            self._close()  # the server stops, and this took too long
+            # The server stops, and this took too long.
+            if not self.transport.is_closing():
+                self._answer(self.dispatcher.given_up(asked), keep_alive=False)
             raise
-        whole.response_complete = True
-        if not self.transport.is_closing():
-            self._answer(written, keep_alive=whole.keep_alive)
-            self.on_response_complete()
+        except Exception:
+            self._close()  # a bug: no timer closes a connection whose request is not answered
+            raise
 
     def _answer(self, written: Written, *, keep_alive: bool) -> None:
         status, body, headers = written
         parts = [_STATUS_LINES[status], self.turn.lines(self.server_state.default_headers)]
         for name, value in headers:
-            parts += (name, b": ", value, b"\r\n")
+            if name == b"connection":
+                keep_alive = False  # there is no other word for it than "close"
+            else:
+                parts += (name, b": ", value, b"\r\n")
         if status not in BODILESS:
             parts.append(b"content-length: %d\r\n" % len(body))
         parts.append(b"\r\n" if keep_alive else b"connection: close\r\n\r\n")
         parts.append(body)
         self._outgoing.add(parts)
         if not keep_alive:
-            self._close()
+            self._end()
 
     def _sent(self, joined: Joined) -> None:
         joined.flush()
@@ -251,11 +251,15 @@ class _Connection(HttpToolsProtocol):
         self.server_state.total_requests += 1
         if self.transport.is_closing():
             return
-        self.flow.resume_reading()
         if self.pipeline:
             self._start_asgi_task(*self.pipeline.pop())
         else:
+            self.flow.resume_reading()
             self._wait_for_more()
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
+        self._answering = cycle
+        super()._start_asgi_task(cycle, app)
 
     def _wait_for_more(self) -> None:
         # A timer for each pause would cost more than it is worth: one runs on through many, and looks when it is due.
@@ -280,24 +284,53 @@ class _Connection(HttpToolsProtocol):
     def send_400_response(self, msg: str) -> None:
         self._head_came()
         self._question = None
-        if self._head_bytes > self.limits.head_bytes:
+        if self.transport.is_closing():
+            return
+        if self._last_is_to_come():
+            self._refused = True
+        elif self._head_bytes > self.limits.head_bytes:
             reason = f"the head of the request is longer than {self.limits.head_bytes} bytes"
             self._refuse(b"431 Request Header Fields Too Large", Failure(reason, "request too large"))
-        elif self.cycle is not None and not self.cycle.response_complete and not self.cycle.more_body:
-            # What came before the rubbish was a whole request: it gets its own answer, the last on this connection.
-            self.cycle.keep_alive = False
         else:
             self._refuse(b"400 Bad Request", Failure("this is not an HTTP request", Malformed.title))
 
+    def _last_is_to_come(self) -> bool:
+        """Whether a request that came whole waits for its answer: the last such gets the last answer there is.
+
+        One behind it that has not come whole is dropped.
+        """
+        while self.pipeline and self.pipeline[0][0].more_body:
+            self.pipeline.popleft()
+        last = self.pipeline[0][0] if self.pipeline else self._answering
+        if last is None or last.response_complete or last.more_body:
+            return False
+        last.keep_alive = False
+        return True
+
     def _refuse(self, status: bytes, failure: Failure) -> None:
-        """Answers and takes no more. A close at once would reset the connection of one who is still sending."""
+        """Answers and takes no more."""
         body = msgspec.json.encode(failure)
         self._outgoing.send()
         self.transport.write(
             b"HTTP/1.1 %b\r\nconnection: close\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n%b"
             % (status, len(body), body)
         )
+        self._tell_gone()
         self._refused = True
+        self._end()
+
+    def _tell_gone(self) -> None:
+        """Tells the request whose turn it is that nothing more will come. uvicorn tells only the last one there is."""
+        if self._answering is not None:
+            self._answering.disconnected = True
+            self._answering.message_event.set()
+
+    def _end(self) -> None:
+        """Sends what was answered, and no more. Who was refused may be sending yet, and is to read why."""
+        self._outgoing.send()
+        if not self._refused:
+            self._close()
+            return
         if self.transport.can_write_eof():
             self.transport.write_eof()
         self.loop.call_later(_LINGER, self._close)
@@ -307,7 +340,13 @@ class _Connection(HttpToolsProtocol):
         return self.cycle is None or self.cycle.response_complete
 
     def _wait_for_head(self) -> None:
-        self._head_timer = self.loop.call_later(self.limits.head_seconds, self._close)
+        self._head_timer = self.loop.call_later(self.limits.head_seconds, self._head_is_late)
+
+    def _head_is_late(self) -> None:
+        if self._last_is_to_come():
+            self._refused = True
+        else:
+            self._close()
 
     def _head_came(self) -> None:
         if self._head_timer is not None:

@@ -4,6 +4,7 @@ It finds the route, reads and checks the request, finds out who asks, calls the 
 becomes an answer in `failures`; what is no BlazonError is a bug, is logged with its trace, and answers 500.
 """
 
+import asyncio
 import time
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping, Sequence
 from typing import Any, NamedTuple, Protocol
@@ -18,13 +19,12 @@ from blazon.web.answers import Send, Written
 from blazon.web.deadlines import Deadlines
 from blazon.web.metrics import HttpMetrics
 from blazon.web.paths import Node, Paths
+from blazon.web.reading import Asked, Receive
 from blazon.web.route import AnyRoute, Auth, BinaryRoute, Call
 
-__all__ = ["Asked", "Authenticator", "Dispatcher", "Limits", "Question", "Receive", "Resource", "Scope"]
+__all__ = ["Authenticator", "Dispatcher", "Limits", "Question", "Receive", "Resource", "Scope"]
 
 Scope = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
-Fields = Sequence[tuple[bytes, bytes]]
 Resource = Callable[[Scope, Receive, Send], Awaitable[None]]
 """An ASGI application for one path that is not JSON: pages, metrics, streams."""
 
@@ -45,34 +45,6 @@ class Authenticator(Protocol):
     async def authenticate(self, token: str, *, refresh: bool) -> Caller:
         """The caller a token belongs to. Raises Unauthenticated."""
         ...
-
-
-class Asked:
-    """A request as it came. `body` is all of it, unless `receive` is there to get it; `old` means before HTTP/1.1."""
-
-    __slots__ = ("body", "headers", "method", "old", "path", "peer", "query", "receive", "traceparent")
-
-    def __init__(
-        self,
-        method: str,
-        path: str,
-        query: bytes,
-        fields: Fields,
-        peer: str,
-        *,
-        body: bytes = b"",
-        receive: Receive | None = None,
-        old: bool = False,
-    ) -> None:
-        self.method = method
-        self.path = path
-        self.query = query
-        self.headers = reading.Headers(fields)
-        self.traceparent = reading.trace_of(self.headers)
-        self.peer = peer
-        self.body = body
-        self.receive = receive
-        self.old = old
 
 
 class _Bound:
@@ -164,9 +136,9 @@ class Dispatcher:
             old=scope["http_version"] != "1.1",
         )
         try:
+            _check_host(asked)
             node, values = self._paths.find(asked.path)
             if node.resource is not None and asked.method in ("GET", "HEAD"):
-                _check_host(asked)
                 await node.resource(scope, receive, send)
                 return
             question = Question(_of_method(node, asked.method), values)
@@ -200,10 +172,22 @@ class Dispatcher:
                 else:
                     call = await self._read(bound, values, asked)
                     written = answers.of_reply(await bound.route.handler(call))
+        except asyncio.CancelledError as error:
+            task = asyncio.current_task()
+            if task is None or task.cancelling():
+                raise
+            written = self._failed(error, asked)  # nobody cancelled this: it waited for something that was
         except Exception as error:  # noqa: BLE001 - each is an answer to the caller
             written = self._failed(error, asked)
         self._count(bound, asked, written.status, started)
         return written
+
+    def given_up(self, asked: Asked) -> Written:
+        """The answer to a request that is not done when the server must stop."""
+        return self._failed(
+            OutcomeUnknown("Blazon stops, and this was not done in time; it may have happened, or may happen yet"),
+            asked,
+        )
 
     def answer_at_once(self, question: "Question", asked: Asked) -> Written | None:
         """The answer to a request that has come whole, from memory; None when it takes `answer`.
@@ -233,7 +217,7 @@ class Dispatcher:
         self._count(bound, asked, written.status, started)
         return written
 
-    def _failed(self, error: Exception, asked: Asked) -> Written:
+    def _failed(self, error: BaseException, asked: Asked) -> Written:
         """The answer to a request that failed. What is neither ours nor a time that is up is a bug."""
         if isinstance(error, TimeoutError):
             error = OutcomeUnknown(

@@ -38,10 +38,10 @@ _SPACE: Final = " \t\n\r"
 
 def _scan(text: str) -> Any:
     """The value that is all of a text. Raises ValueError, RecursionError."""
-    text = text.strip(_SPACE)
-    value, end = _begin(text)
+    text = text.rstrip(_SPACE)
+    value, end = _begin(text, len(text) - len(text.lstrip(_SPACE)))
     if end != len(text):
-        raise json.JSONDecodeError("Extra data", text, end)
+        raise json.JSONDecodeError("Extra data", text, len(text) - len(text[end:].lstrip(_SPACE)))
     return value
 
 

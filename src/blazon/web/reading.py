@@ -16,7 +16,10 @@ from blazon.web.deadlines import Deadlines
 from blazon.web.json import place_first
 
 __all__ = [
+    "Asked",
+    "Fields",
     "Headers",
+    "Receive",
     "address_of",
     "bearer_token",
     "body_of",
@@ -32,6 +35,7 @@ __all__ = [
 
 Q = TypeVar("Q")
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Fields = Sequence[tuple[bytes, bytes]]
 
 _DRAIN: Final = 16 * 1024 * 1024
 """Bytes of a body that is too large which are read and thrown away, so that its sender can read the answer."""
@@ -53,7 +57,7 @@ class Headers:
 
     __slots__ = ("_fields", "_values")
 
-    def __init__(self, fields: Sequence[tuple[bytes, bytes]]) -> None:
+    def __init__(self, fields: Fields) -> None:
         self._fields = fields
         self._values = dict(fields)
 
@@ -76,6 +80,34 @@ class Headers:
         if name not in self._values:
             return None
         return ", ".join(value.decode("latin-1") for each, value in self._fields if each == name)
+
+
+class Asked:
+    """A request as it came. `body` is all of it, unless `receive` is there to get it; `old` means before HTTP/1.1."""
+
+    __slots__ = ("body", "headers", "method", "old", "path", "peer", "query", "receive", "traceparent")
+
+    def __init__(
+        self,
+        method: str,
+        path: str,
+        query: bytes,
+        fields: Fields,
+        peer: str,
+        *,
+        body: bytes = b"",
+        receive: Receive | None = None,
+        old: bool = False,
+    ) -> None:
+        self.method = method
+        self.path = path
+        self.query = query
+        self.headers = Headers(fields)
+        self.traceparent = trace_of(self.headers)
+        self.peer = peer
+        self.body = body
+        self.receive = receive
+        self.old = old
 
 
 def bearer_token(headers: Headers) -> str:

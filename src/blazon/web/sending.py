@@ -3,9 +3,13 @@
 import asyncio
 from collections.abc import Iterable, Sequence
 
+import structlog
+
 __all__ = ["Joined", "Outgoing", "Turn"]
 
 Fields = Sequence[tuple[bytes, bytes]]
+
+_log = structlog.get_logger("blazon.http")
 
 
 class Turn:
@@ -35,7 +39,10 @@ class Turn:
     def _send(self) -> None:
         waiting, self._waiting = self._waiting, []
         for outgoing in waiting:
-            outgoing.send()
+            try:
+                outgoing.send()
+            except Exception:  # noqa: BLE001 - what one connection is not sent must not be kept from the others
+                _log.exception("an answer was not sent")
 
 
 class Outgoing:
@@ -56,9 +63,9 @@ class Outgoing:
 
     def send(self) -> None:
         """Sends what there is, now."""
-        if self._parts and not self._transport.is_closing():
-            self._transport.write(b"".join(self._parts))
-        self._parts.clear()
+        parts, self._parts = self._parts, []
+        if parts and not self._transport.is_closing():
+            self._transport.write(b"".join(parts))
 
 
 class Joined:

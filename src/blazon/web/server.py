@@ -1,8 +1,10 @@
 """The HTTP server: uvicorn with uvloop and httptools, on sockets that are bound beforehand."""
 
+import asyncio
 import contextlib
 import socket
 from collections.abc import Iterator
+from typing import Final
 
 import uvicorn
 
@@ -13,12 +15,24 @@ from blazon.web.dispatch import Dispatcher
 __all__ = ["HttpServer", "listen"]
 
 
+_LAST_WORDS: Final = 0.1
+"""Seconds requests that were given up have to say so."""
+
+
 class _Server(uvicorn.Server):
     """uvicorn without its signal handlers: the application has its own, for several servers at once."""
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
         yield
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Ends what is left after the graceful time: an answer nobody reads would wait for its reader for ever."""
+        await super().shutdown(sockets)
+        if self.server_state.connections:
+            await asyncio.sleep(_LAST_WORDS)
+        for connection in tuple(self.server_state.connections):
+            connection.transport.abort()
 
 
 class HttpServer:
