@@ -8,6 +8,7 @@ from structlog.testing import capture_logs
 
 from blazon.web import Dispatcher, ServerSettings
 from tests.web.served import said, serving
+from tests.web.support import PATIENCE
 
 BROKEN = (
     b"POST /say HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
@@ -152,6 +153,16 @@ async def test_who_asks_and_asks_and_does_not_read_waits() -> None:
         assert [(await line.heard())[1] for _ in range(1000)] == ["wait"] * 1000
 
 
+async def test_a_server_that_stops_leaves_nothing_of_who_does_not_read() -> None:
+    before = asyncio.all_tasks()
+    async with serving() as served, served.line() as line:
+        line.send(LOOK * 200_000)
+        await asyncio.sleep(1)
+    async with asyncio.timeout(PATIENCE):
+        while asyncio.all_tasks() - before:
+            await asyncio.sleep(0.02)
+
+
 class _Transport(asyncio.Transport):
     """Notes what is written."""
 
@@ -204,3 +215,18 @@ async def test_nothing_is_written_while_the_reader_is_behind(text: str) -> None:
         await asyncio.sleep(0.1)
         assert text.encode() in transport.written
         connection.connection_lost(None)
+
+
+async def test_one_that_cannot_be_sent_to_takes_nothing_from_the_others() -> None:
+    async with serving() as served:
+        broken, sound = _Transport(), _Transport()
+        lines = [served.connection(broken), served.connection(sound)]
+        for line in lines:
+            line.data_received(said("hello"))
+        with capture_logs() as logs:
+            broken.write = None  # type: ignore[method-assign, assignment]
+            await asyncio.sleep(0.05)
+        assert b'"hello"' in sound.written
+        assert [each["event"] for each in logs] == ["an answer was not sent"]
+        for line in lines:
+            line.connection_lost(None)

@@ -96,7 +96,7 @@ class Decisions:
     def _check_current(self) -> None:
         """Memory decides only while it hears what others record: else what they took away would be given here."""
         if not self._log.is_current():
-            raise Unavailable("this process does not reach its database, so it cannot know who may do what now")
+            raise Unavailable("this process does not reach its database and cannot know who may do what; try again")
 
 
 def _check(subject: str, object_: str) -> None:
