@@ -15,6 +15,7 @@ from blazon import ca, things, users
 from blazon.clock import Clock, SystemClock
 from blazon.embedded import EmbeddedRedis
 from blazon.errors import StartError, Unavailable
+from blazon.health import Health
 from blazon.log import CURSOR, MIGRATIONS, Catalogue, Log, trim
 from blazon.relay import RabbitRelay, RedisRelay, Relay, RelayMetrics, keep_running, relayed_by_all
 from blazon.room import House, Offers, Parts, Room
@@ -51,6 +52,7 @@ class Blazon:
         self._settings = settings
         self._clock = clock or SystemClock()
         self._registry = CollectorRegistry()
+        self.health = Health(self._registry)
         self._tasks: list[asyncio.Task[None]] = []
         self._stop = asyncio.Event()
 
@@ -107,7 +109,7 @@ class Blazon:
         settings = self._settings
         sealer = await open_sealer(database, settings.secrets.master_key, settings.data_path)
         log = make_log(database, self._clock, self._registry)
-        house = House(settings, database, log, sealer, self._clock, Offers())
+        house = House(settings, database, log, sealer, self._clock, self.health, Offers())
         parts = []
         for room in ROOMS:
             part = room.build(house)
@@ -148,7 +150,7 @@ class Blazon:
         async def check() -> None:
             await house.database.row("SELECT 1")
 
-        add_pages(dispatcher, routes, self._registry, check, str(uuid.uuid4()))
+        add_pages(dispatcher, routes, self._registry, check, self.health, str(uuid.uuid4()))
         limits = ServerSettings(http.head_bytes, http.head_time, int(http.keep_alive), max(1, int(http.stop_time)))
         return HttpServer(dispatcher, sockets, limits)
 

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple, Protocol, TypeVar
 import msgspec
 
 from blazon.clock import Clock
+from blazon.health import Health
 from blazon.log import Apply, EventType, Log, SubjectKind
 from blazon.settings import Settings
 from blazon.storage import Database, MigrationSet, Sealer
@@ -59,6 +60,7 @@ class House(msgspec.Struct, frozen=True):
     log: Log
     sealer: Sealer
     clock: Clock
+    health: Health
     offers: Offers
 
 

@@ -13,7 +13,7 @@ from tests.running import Running, running
 from tests.servers import PostgresServer
 from tests.web.support import PATIENCE, Operation
 
-UNITS = ("_total", "_seconds", "_bytes", "_events", "_operations", "_sequence", "_connected")
+UNITS = ("_total", "_seconds", "_bytes", "_events", "_operations", "_sequence", "_connected", "_degraded")
 """What a name ends in: what only grows, base units, what is counted, a position in the log, a truth."""
 
 VALIDATION = [
@@ -36,6 +36,16 @@ async def test_health(blazon: Running) -> None:
     assert health["version"] == package.__version__
     assert str(UUID(health["instance_id"])) == health["instance_id"]
     assert (await blazon.call("GET", "/health")).json["instance_id"] == health["instance_id"]
+
+
+async def test_health_names_a_part_in_trouble(tmp_path: Path) -> None:
+    async with running(tmp_path, redis__embedded="false") as blazon:
+        blazon.app.health.degrade("redis", "Redis ended; see redis.log")
+        answer = await blazon.call("GET", "/health", token="")
+        assert (answer.status, answer.json["status"]) == (200, "warn")
+        assert answer.json["checks"] == {"redis": [{"status": "warn", "output": "Redis ended; see redis.log"}]}
+        blazon.app.health.recover("redis")
+        assert "checks" not in (await blazon.call("GET", "/health", token="")).json
 
 
 async def test_health_without_its_database(tmp_path: Path) -> None:

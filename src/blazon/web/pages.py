@@ -11,6 +11,7 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
 from blazon import __version__
 from blazon.errors import Unavailable
+from blazon.health import Health
 from blazon.web.answers import Send
 from blazon.web.dispatch import Dispatcher, Receive, Resource, Scope
 from blazon.web.openapi import document
@@ -31,8 +32,18 @@ _PAGE_HEADERS: Final = [
 ]
 
 
-class Health(msgspec.Struct, frozen=True):
-    """The health of the service (draft-inadarei-api-health-check §3, with the fields of the first dialect)."""
+class _Check(msgspec.Struct, frozen=True):
+    """One part that is in trouble (draft-inadarei-api-health-check §4)."""
+
+    status: str
+    output: str
+
+
+class _Health(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The health of the service (draft-inadarei-api-health-check §3, with the fields of the first dialect).
+
+    `status` is `pass`, `warn` when a part named in `checks` is in trouble, or `fail` when no request can be answered.
+    """
 
     status: str
     version: str
@@ -40,6 +51,7 @@ class Health(msgspec.Struct, frozen=True):
     description: str
     build_time: str
     instance_id: str
+    checks: Mapping[str, tuple[_Check, ...]] = {}
 
 
 def add_pages(
@@ -47,11 +59,12 @@ def add_pages(
     routes: Iterable[AnyRoute],
     registry: CollectorRegistry,
     check: Callable[[], Awaitable[None]],
+    health: Health,
     instance: str,
 ) -> None:
     """Serves `/health`, `/metrics`, `/openapi.json`, `/docs`. `check` raises Unavailable while the database is away."""
     described = document(routes, _TITLE, _DESCRIPTION)
-    dispatcher.add_resource("/health", _health(check, instance))
+    dispatcher.add_resource("/health", _health(check, health, instance))
     dispatcher.add_resource("/metrics", _metrics(registry))
     openapi = msgspec.json.encode(described)
     dispatcher.add_resource("/openapi.json", _fixed(openapi, [(b"content-type", b"application/json")]))
@@ -65,15 +78,19 @@ def _fixed(body: bytes, headers: list[tuple[bytes, bytes]]) -> Resource:
     return serve
 
 
-def _health(check: Callable[[], Awaitable[None]], instance: str) -> Resource:
+def _health(check: Callable[[], Awaitable[None]], health: Health, instance: str) -> Resource:
     async def serve(scope: Scope, receive: Receive, send: Send) -> None:
-        status, code = "pass", 200
+        checks: dict[str, tuple[_Check, ...]] = {
+            part: (_Check("warn", trouble),) for part, trouble in health.troubles.items()
+        }
+        status, code = "warn" if checks else "pass", 200
         try:
             await check()
-        except Unavailable:
+        except Unavailable as error:
             status, code = "fail", 503
-        health = Health(status, __version__, "", "blazon service", "", instance)
-        await _answer(send, code, msgspec.json.encode(health), [(b"content-type", b"application/health+json")])
+            checks["database"] = (_Check("fail", error.reason),)
+        answer = _Health(status, __version__, "", "blazon service", "", instance, checks)
+        await _answer(send, code, msgspec.json.encode(answer), [(b"content-type", b"application/health+json")])
 
     return serve
 
