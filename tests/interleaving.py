@@ -4,24 +4,40 @@ A process is told of what it recorded itself in order, at some time after it was
 its own records among it, in order and in pieces. Nothing else is sure about the two.
 """
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Callable, Sequence
 
 from hypothesis import strategies as st
 
-from blazon.log import Record
+from blazon.log import Memory, Record
 from blazon.log.listeners import Listeners
 
 Told = tuple[str, list[Record]]
 
 
 class Heard:
-    """A listener that keeps what it heard."""
+    """A memory that keeps what it heard, and begins with what `there` gives: its records and up to where they go."""
 
-    def __init__(self) -> None:
+    def __init__(self, there: Callable[[], tuple[list[Record], int]] = lambda: ([], 0)) -> None:
         self.records: list[Record] = []
+        self.reloads = 0
+        self._there = there
 
-    def __call__(self, records: Sequence[Record]) -> None:
+    def hear(self, records: Sequence[Record]) -> None:
         self.records += records
+
+    async def reload(self) -> int:
+        self.reloads += 1
+        self.records, through = self._there()
+        return through
+
+
+def listening(memory: Memory, *, shared: bool) -> Listeners:
+    """Listeners with one memory, which is loaded."""
+    listeners = Listeners(shared=shared)
+    listeners.add(memory)
+    asyncio.run(listeners.load())
+    return listeners
 
 
 @st.composite

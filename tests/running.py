@@ -105,6 +105,16 @@ class Running:
         assert answer.status < 300, (method, path, answer.status, answer.body)
         return answer.json if answer.body else None
 
+    async def metric(self, name: str) -> float:
+        """The value of a metric without labels."""
+        text = (await self.call("GET", "/metrics", token="")).body.decode()
+        return next(
+            sample.value
+            for family in text_string_to_metric_families(text)
+            for sample in family.samples
+            if sample.name == name
+        )
+
     async def sign_in(self, identity: str, secret: str = PASSWORD) -> Person:
         """Signs a user in."""
         tokens = await self.ok("POST", "/users/tokens/issue", {"identity": identity, "secret": secret}, token="")

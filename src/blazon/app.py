@@ -108,7 +108,8 @@ class Blazon:
     async def _furnish(self, database: Database) -> tuple[House, list[Parts]]:
         settings = self._settings
         sealer = await open_sealer(database, settings.secrets.master_key, settings.data_path)
-        log = make_log(database, self._clock, self._registry)
+        staleness = float(settings.access.max_staleness)
+        log = make_log(database, self._clock, self._registry, health=self.health, max_staleness=staleness)
         house = House(settings, database, log, sealer, self._clock, self.health, Offers())
         parts = []
         for room in ROOMS:
@@ -124,7 +125,7 @@ class Blazon:
         if redis_url:
             relays.append(RedisRelay(log, redis_url, self._settings.redis, metrics))
         if self._settings.amqp.url:
-            relays.append(RabbitRelay(log, self._settings.amqp, metrics))
+            relays.append(RabbitRelay(log, self._settings.amqp, metrics, self.health))
         for relay in relays:
             self._run(keep_running(relay, log, metrics), f"relay {relay.name}")
         return relays
@@ -158,7 +159,7 @@ class Blazon:
         self, log: Log, parts: Sequence[Parts], relays: Sequence[Relay], redis: EmbeddedRedis | None, server: HttpServer
     ) -> None:
         self._run(server.run(), "http")
-        self._run(log.hear_others(), "other processes")
+        self._run(log.keep_current(), "memory")
         self._run(self._keep_trimmed(log, relays), "trimming")
         if redis is not None:
             self._run(redis.watch(), "embedded redis")
@@ -224,12 +225,19 @@ def catalogue() -> Catalogue:
     return Catalogue(tuple(declared for room in ROOMS for declared in room.types))
 
 
-def make_log(database: Database, clock: Clock, registry: CollectorRegistry) -> Log:
-    """The log with the event types, subjects and appliers of every room."""
+def make_log(
+    database: Database,
+    clock: Clock,
+    registry: CollectorRegistry,
+    *,
+    health: Health | None = None,
+    max_staleness: float = 1.0,
+) -> Log:
+    """The log with the event types, subjects and appliers of every room. `max_staleness` in seconds."""
     kinds = {kind.name: kind for room in ROOMS for kind in room.kinds}
     kinds[CURSOR.name] = CURSOR
     appliers = {key: apply for room in ROOMS for key, apply in room.appliers.items()}
-    return Log(database, catalogue(), kinds, appliers, clock, registry)
+    return Log(database, catalogue(), kinds, appliers, clock, registry, health=health, max_staleness=max_staleness)
 
 
 def _url(host: str, port: int) -> str:

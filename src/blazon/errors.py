@@ -16,6 +16,7 @@
     │   └── TooMany                  slow down; carries when to try again
     ├── Unavailable                  not the caller's fault, and passing
     │   ├── StorageUnavailable       the database is away, full or broken
+    │   │   └── LogWentBack          the database came back without records it had
     │   └── OutcomeUnknown           the database went away or failed while it committed
     ├── IntegrityConflict            a constraint of the database refused a statement
     ├── LogDamaged                   the log contradicts itself
@@ -32,6 +33,7 @@ __all__ = [
     "Forbidden",
     "IntegrityConflict",
     "LogDamaged",
+    "LogWentBack",
     "Malformed",
     "MethodNotAllowed",
     "NotFound",
@@ -159,6 +161,13 @@ class StorageUnavailable(Unavailable):
     """The database is away, full or broken. Nothing of the operation is kept, also after a crash."""
 
     title = "storage unavailable"
+
+
+class LogWentBack(StorageUnavailable):
+    """The database came back without records that this process has seen: after a failover, or a restore from a copy.
+
+    Nothing of the operation is kept. It works again once this process has read its memory anew.
+    """
 
 
 class OutcomeUnknown(Unavailable):

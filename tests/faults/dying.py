@@ -1,7 +1,8 @@
-"""`blazon up` that kills itself, as kill -9 does, at one step of the writer or of a relay.
+"""`blazon up` that kills itself, as kill -9 does, at one step of the writer or of a relay; or stops there, by SIGSTOP.
 
 Use: python -m tests.faults.dying STEP COUNT up
-It dies the COUNT-th time it comes to STEP. The code under test is the real one; only these steps are watched.
+It dies the COUNT-th time it comes to STEP; with the environment variable STOPS it is stopped. The code under test is
+the real one; only these steps are watched.
 """
 
 import os
@@ -23,8 +24,8 @@ class _Watch:
 
     def reached(self) -> None:
         self._left -= 1
-        if self._left <= 0:
-            os.kill(os.getpid(), signal.SIGKILL)
+        if self._left == 0:
+            os.kill(os.getpid(), signal.SIGSTOP if "STOPS" in os.environ else signal.SIGKILL)
 
 
 def _before(owner: Any, name: str, watch: _Watch) -> None:
@@ -76,7 +77,7 @@ def _commits(dies: Callable[[Any, str, _Watch], None]) -> Callable[[_Watch], Non
 
 
 STEPS: Final[dict[str, Callable[[_Watch], None]]] = {
-    "writer: the head is taken": lambda watch: _after_awaited(writer, "take_head", watch),
+    "writer: the head is taken": lambda watch: _after_awaited(writer, "take_checked_head", watch),
     "writer: the revisions are read": lambda watch: _after_awaited(writer, "revisions", watch),
     "writer: records are made": lambda watch: _after(batch.Scribe, "write", watch),
     "writer: tables are changed": lambda watch: _after_awaited(batch.Plan, "run", watch),

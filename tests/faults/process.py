@@ -85,6 +85,22 @@ class BlazonProcess:
         self.process.kill()
         self.process.wait()
 
+    def pause(self) -> None:
+        """Has it stand still, as a virtual machine that is paused."""
+        assert self.process is not None
+        os.kill(self.process.pid, signal.SIGSTOP)
+
+    def is_paused(self) -> bool:
+        """Whether it stands still."""
+        assert self.process is not None
+        state = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()[0]
+        return state in "tT"
+
+    def resume(self) -> None:
+        """Lets it go on."""
+        assert self.process is not None
+        os.kill(self.process.pid, signal.SIGCONT)
+
     def stop(self) -> int:
         """Ends it in order, and returns its exit code."""
         assert self.process is not None

@@ -4,13 +4,14 @@ import asyncio
 import itertools
 import json
 from pathlib import Path
+from typing import Any
 
 import aio_pika
 import redis.asyncio
 
 from blazon.app import ROOMS
 from blazon.history import verify_tables
-from blazon.log import Record, verify
+from blazon.log import Reader, Record, verify
 from blazon.storage import open_database
 from tests.faults.process import BlazonProcess
 from tests.servers import RedisServer
@@ -27,9 +28,8 @@ async def records_of(folder: Path, url: str) -> list[Record]:
         async with database.scratch() as scratch, database.snapshot() as snapshot:
             _, difference = await verify_tables(snapshot, scratch, ROOMS)
             assert difference is None, str(difference)
-        from blazon.log import Reader
-
-        return await Reader(database).after(0, 1_000_000)
+        reader = Reader(database)
+        return [record async for page in reader.all((await reader.head()).sequence) for record in page]
     finally:
         await database.close()
 
@@ -84,11 +84,18 @@ class Queue:
         await connection.close()
 
     async def sequences(self) -> list[int]:
-        """Takes everything out."""
+        """The sequence numbers of everything in it, which is taken out."""
+        return [int(event["sequence"]) for event in await self._take()]
+
+    async def ids(self) -> list[str]:
+        """The ids of everything in it, which is taken out."""
+        return [event["id"] for event in await self._take()]
+
+    async def _take(self) -> list[Any]:
         connection, queue = await self._open()
         found = []
         while (message := await queue.get(no_ack=True, fail=False)) is not None:
-            found.append(int(json.loads(message.body)["sequence"]))
+            found.append(json.loads(message.body))
         await connection.close()
         return found
 

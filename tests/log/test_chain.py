@@ -93,7 +93,7 @@ async def test_records_behind_the_head_are_found(database: Database) -> None:
 async def test_trimmed_observations_are_no_damage_and_lost_facts_among_them_are(database: Database) -> None:
     log = await _filled(database)
     async with writing(make_log(database, log.clock)) as again:
-        assert await trim(again, seconds=0, count=0, relayed=9) == 9
+        assert await trim(again, seconds=0, count=0, relayed=10) == 9
     found = await verify(database)
     assert found.facts == _FACTS
     assert 0 < found.observations < _OBSERVATIONS

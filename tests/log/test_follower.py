@@ -7,6 +7,7 @@ from pathlib import Path
 from blazon.errors import Unavailable
 from blazon.log import Event, Follower, Log, Record
 from blazon.storage import Database, open_database
+from tests.interleaving import Heard
 from tests.servers import PostgresServer
 from tests.toy import look, make, make_log, open_log, operation, prepare, put, writing
 
@@ -125,7 +126,7 @@ async def test_with_several_processes_an_effect_still_happens_once(postgres: Pos
     await prepare(databases[0])
     logs = [make_log(database) for database in databases]
     async with writing(logs[0]), writing(logs[1]):
-        hearing = [asyncio.create_task(log.hear_others()) for log in logs]
+        hearing = [asyncio.create_task(log.keep_current()) for log in logs]
         following = [asyncio.create_task(Follower(log, "greeter", MADE, _greet(log)).run()) for log in logs]
         for number in range(30):
             await logs[number % 2].writer.commit(operation(make(f"{number:02}")))
@@ -157,14 +158,14 @@ async def test_a_listener_hears_what_other_processes_record(postgres: PostgresSe
     mine, theirs = [await open_database(url, tmp_path) for _ in range(2)]
     await prepare(mine)
     here, there = make_log(mine), make_log(theirs)
-    heard: list[str] = []
-    here.listen(lambda records: heard.extend(record.key for record in records))
+    heard = Heard()
+    here.listen(heard)
     async with writing(here), writing(there):
-        hearing = asyncio.create_task(here.hear_others())
+        hearing = asyncio.create_task(here.keep_current())
         await there.writer.commit(operation(make("first")))
 
         async def all_heard() -> bool:
-            return "second" in heard
+            return "second" in [record.key for record in heard.records]
 
         for name in ("second",):
             await there.writer.commit(operation(make(name)))

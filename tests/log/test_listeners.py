@@ -1,13 +1,16 @@
 """What listeners hear when own records and those of others come interleaved in any way."""
 
 from collections import defaultdict
+from collections.abc import Callable, Sequence
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from blazon.errors import StorageUnavailable
 from blazon.log import Record
 from blazon.log.listeners import Listeners
-from tests.interleaving import Heard, interleaved, played
+from tests.interleaving import Heard, interleaved, listening, played
 
 SUBJECTS = st.sampled_from("abc")
 
@@ -28,8 +31,7 @@ def test_each_fact_once_and_never_an_older_after_a_newer(
     records = [record(number, subject, fact=fact) for number, (subject, _, fact) in enumerate(log, 1)]
     own = [made for made, (_, ours, _) in zip(records, log, strict=True) if ours]
     heard = Heard()
-    listeners = Listeners(shared=True)
-    listeners.add(heard)
+    listeners = listening(heard, shared=True)
     played(listeners, data.draw(interleaved(records, own)))
 
     assert all(each.is_fact for each in heard.records)
@@ -59,8 +61,7 @@ def test_nothing_of_others_is_left_out_unless_ours_came_first(
     own = [made for made, (_, ours, _) in zip(records, log, strict=True) if ours]
     ours = {each.subject for each in own if each.is_fact}
     heard = Heard()
-    listeners = Listeners(shared=True)
-    listeners.add(heard)
+    listeners = listening(heard, shared=True)
     played(listeners, data.draw(interleaved(records, own)))
     expected = [each.sequence for each in records if each.is_fact and each.subject not in ours]
     assert [each.sequence for each in heard.records if each.subject not in ours] == expected
@@ -70,30 +71,110 @@ def test_nothing_of_others_is_left_out_unless_ours_came_first(
 def test_alone_everything_is_heard_as_it_is_recorded(log: list[tuple[str, bool]]) -> None:
     records = [record(number, subject, fact=fact) for number, (subject, fact) in enumerate(log, 1)]
     heard = Heard()
-    listeners = Listeners(shared=False)
-    listeners.add(heard)
+    listeners = listening(heard, shared=False)
     for each in records:
         listeners.own([each])
     assert heard.records == [each for each in records if each.is_fact]
 
 
-def test_a_listener_that_fails_takes_nothing_from_the_others() -> None:
-    listeners, heard = Listeners(shared=False), Heard()
-
-    def failing(_: object) -> None:
-        raise RuntimeError("a bug in a listener")
-
-    listeners.add(failing)
-    listeners.add(heard)
-    listeners.own([record(1, "a")])
-    assert [each.sequence for each in heard.records] == [1]
-
-
 def test_what_others_did_before_us_and_is_heard_later_is_left_out() -> None:
-    listeners, heard = Listeners(shared=True), Heard()
-    listeners.add(heard)
+    heard = Heard()
+    listeners = listening(heard, shared=True)
     listeners.own([record(3, "a")])
     listeners.others([record(1, "b"), record(2, "a"), record(3, "a"), record(4, "a")])
     assert [each.sequence for each in heard.records] == [3, 1, 4]
     listeners.own([record(4, "a")])
     assert [each.sequence for each in heard.records] == [3, 1, 4]
+
+
+class Failing(Heard):
+    """A memory that cannot take in some records."""
+
+    def __init__(self, *unreadable: int, there: Callable[[], tuple[list[Record], int]] = lambda: ([], 0)) -> None:
+        super().__init__(there)
+        self._unreadable = unreadable
+
+    def hear(self, records: Sequence[Record]) -> None:
+        for each in records:
+            if each.sequence in self._unreadable:
+                raise LookupError("a record of a newer release")
+            super().hear([each])
+
+
+async def test_a_memory_that_fails_takes_nothing_from_the_others_and_is_not_right_until_it_is_loaded() -> None:
+    failures = 0
+
+    def failed() -> None:
+        nonlocal failures
+        failures += 1
+
+    log = [record(number, "abc"[number % 3]) for number in range(1, 5)]
+    there: tuple[list[Record], int] = ([], 0)
+    failing, heard = Failing(2, there=lambda: there), Heard()
+    listeners = Listeners(shared=True, failed=failed)
+    for memory in (failing, heard):
+        listeners.add(memory)
+    assert not listeners.right
+    await listeners.load()
+    listeners.own(log[:1])
+    assert listeners.right
+    listeners.others(log[:3])
+    assert (listeners.right, failures) == (False, 1)
+    listeners.others(log[3:])
+    assert [each.sequence for each in heard.records] == [1, 2, 3, 4]
+    there = (log[:3], 3)
+    await listeners.load()
+    assert listeners.right
+    assert (failing.reloads, heard.reloads) == (2, 1)
+    assert failing.records == log[:3]
+
+
+async def test_what_comes_while_a_memory_is_loaded_is_not_lost_and_not_heard_twice() -> None:
+    log = [record(number, "abc"[number % 3]) for number in range(1, 7)]
+    memory = Heard()
+    listeners = Listeners(shared=True)
+    listeners.add(memory)
+
+    async def reload() -> int:
+        listeners.own([log[2]])
+        listeners.others(log[:2])
+        memory.records = log[:4]
+        return 4
+
+    memory.reload = reload  # type: ignore[method-assign]
+    await listeners.load()
+    listeners.own([log[4]])
+    listeners.others(log[2:])
+    assert memory.records == log
+
+
+async def test_after_the_log_went_back_every_memory_is_loaded_again() -> None:
+    memory = Heard(lambda: ([record(1, "a")], 1))
+    listeners = Listeners(shared=True)
+    listeners.add(memory)
+    await listeners.load()
+    listeners.own([record(2, "a"), record(3, "b")])
+    listeners.restart(1)
+    assert not listeners.right
+    listeners.others([record(2, "b")])
+    await listeners.load()
+    assert listeners.right
+    listeners.others([record(3, "a")])
+    assert [(each.sequence, each.subject) for each in memory.records] == [(1, "box:a"), (3, "box:a")]
+
+
+async def test_a_database_that_is_away_while_a_memory_is_loaded_leaves_it_to_be_loaded() -> None:
+    memory = Heard()
+    listeners = Listeners(shared=True)
+    listeners.add(memory)
+
+    async def away() -> int:
+        raise StorageUnavailable("away")
+
+    there, memory.reload = memory.reload, away  # type: ignore[method-assign]
+    with pytest.raises(StorageUnavailable):
+        await listeners.load()
+    assert not listeners.right
+    memory.reload = there  # type: ignore[method-assign]
+    await listeners.load()
+    assert listeners.right

@@ -8,6 +8,7 @@ from typing import Any
 import redis.asyncio
 from prometheus_client import CollectorRegistry
 
+from blazon.health import Health
 from blazon.log import Log, Record
 from blazon.relay import RabbitRelay, RedisRelay, Relay, RelayMetrics, keep_running
 from blazon.settings import Amqp, Redis
@@ -34,10 +35,21 @@ def to_redis(log: Log, server: RedisServer, **settings: Any) -> contextlib.Abstr
     return relaying(log, RedisRelay(log, server.url, Redis(**settings), metrics), metrics)
 
 
-def to_rabbitmq(log: Log, url: str, exchange: str, **settings: Any) -> contextlib.AbstractAsyncContextManager[Relay]:
+def to_rabbitmq(
+    log: Log,
+    url: str,
+    exchange: str,
+    registry: CollectorRegistry | None = None,
+    health: Health | None = None,
+    **settings: Any,
+) -> contextlib.AbstractAsyncContextManager[Relay]:
     """A running relay to a RabbitMQ."""
-    metrics = RelayMetrics(CollectorRegistry())
-    return relaying(log, RabbitRelay(log, Amqp(url=url, exchange=exchange, **settings), metrics), metrics)
+    registry = registry or CollectorRegistry()
+    metrics = RelayMetrics(registry)
+    relay = RabbitRelay(
+        log, Amqp(url=url, exchange=exchange, **settings), metrics, health or Health(CollectorRegistry())
+    )
+    return relaying(log, relay, metrics)
 
 
 async def record(log: Log, count: int, start: int = 0) -> list[Record]:

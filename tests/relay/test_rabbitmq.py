@@ -9,9 +9,11 @@ from pathlib import Path
 import aio_pika
 import pytest
 from aio_pika.abc import AbstractIncomingMessage, AbstractQueue
+from prometheus_client import CollectorRegistry
 
 from blazon.clock import rfc3339
-from blazon.log import Log, Operation, Record
+from blazon.health import Health
+from blazon.log import Log, Operation, Record, trim
 from blazon.storage import open_database
 from tests.relay.support import caught_up, record, to_rabbitmq, until
 from tests.servers import PostgresServer, RabbitServer
@@ -37,9 +39,10 @@ def exchange() -> str:
 class Consumer:
     """A durable queue bound to everything of an exchange, and what it got."""
 
-    def __init__(self, url: str, exchange: str) -> None:
+    def __init__(self, url: str, exchange: str, name: str = "queue") -> None:
         self._url = url
         self._exchange = exchange
+        self._name = f"{exchange}-{name}"
         self.messages: list[AbstractIncomingMessage] = []
 
     async def declare(self, **arguments: object) -> AbstractQueue:
@@ -47,7 +50,7 @@ class Consumer:
         self._connection = await aio_pika.connect(self._url)
         channel = await self._connection.channel()
         exchange = await channel.declare_exchange(self._exchange, aio_pika.ExchangeType.TOPIC, durable=True)
-        queue = await channel.declare_queue(f"{self._exchange}-queue", durable=True, arguments=arguments)
+        queue = await channel.declare_queue(self._name, durable=True, arguments=arguments)
         await queue.bind(exchange, "#")
         return queue
 
@@ -193,32 +196,76 @@ async def test_an_exchange_that_is_deleted_is_made_again(log: Log, rabbitmq: Rab
     await consumer.close()
 
 
-async def test_what_the_broker_refuses_is_sent_until_it_takes_it(
+async def test_a_queue_that_is_full_holds_up_no_other_and_gets_its_events_later(
     log: Log, rabbitmq: RabbitServer, exchange: str
 ) -> None:
-    """A queue that is full answers basic.nack (queue length limit, overflow reject-publish)."""
-    consumer = Consumer(rabbitmq.url, exchange)
-    queue = await consumer.declare(**{"x-max-length": 20, "x-overflow": "reject-publish"})
+    """A queue that is full and has the overflow reject-publish has the broker refuse what is published."""
+    registry = CollectorRegistry()
+    health = Health(registry)
+    good, full = Consumer(rabbitmq.url, exchange), Consumer(rabbitmq.url, exchange, "full")
+    queue = await full.declare(**{"x-max-length": 20, "x-overflow": "reject-publish"})
+    await good.declare()
     taken: list[int] = []
-    async with to_rabbitmq(log, rabbitmq.url, exchange) as relay:
-        await record(log, 60)
-        async with asyncio.timeout(60):
-            while relay.position < 60:
-                message = await queue.get(no_ack=True, fail=False)
-                if message is not None:
-                    taken.append(int(json.loads(message.body)["sequence"]))
+
+    async def take() -> None:
         while (message := await queue.get(no_ack=True, fail=False)) is not None:
             taken.append(int(json.loads(message.body)["sequence"]))
-    await consumer.close()
-    assert set(taken) == set(range(1, 61))
+
+    async with to_rabbitmq(log, rabbitmq.url, exchange, registry=registry, health=health) as relay:
+        await record(log, 60)
+        log.writer.observe(operation(look("0")))
+        await until(lambda: relay.position == 61)
+        assert "rabbitmq" in health.troubles
+        assert registry.get_sample_value("blazon_relay_refused_events", {"sink": "rabbitmq"}) == 41
+    # Stopped and started again in between: what was refused is not forgotten.
+    async with to_rabbitmq(log, rabbitmq.url, exchange, registry=(again := CollectorRegistry()), health=health):
+        async with asyncio.timeout(60):
+            while set(taken) != set(range(1, 62)):
+                await take()
+        await until(lambda: "rabbitmq" not in health.troubles)
+        assert again.get_sample_value("blazon_relay_refused_events", {"sink": "rabbitmq"}) == 0
+        await until(lambda: again.get_sample_value("blazon_relay_refusals_total", {"sink": "rabbitmq"}) is not None)
+    assert (await log.database.rows("SELECT sequence FROM refused_events")) == []
+    await full.close()
+    # The other queue has each event in order; what was offered again it may have twice.
+    assert list(dict.fromkeys(_sequences(await good.take()))) == list(range(1, 62))
+    await good.close()
 
 
-async def test_a_wrong_password_is_waited_out(log: Log, rabbitmq: RabbitServer, exchange: str) -> None:
-    wrong = rabbitmq.url.replace("guest:guest", "guest:wrong")
-    async with to_rabbitmq(log, wrong, exchange) as relay:
-        await record(log, 5)
-        await asyncio.sleep(0.2)
-        assert relay.position == 0
+async def test_a_refused_observation_that_was_trimmed_is_not_offered_again(
+    log: Log, rabbitmq: RabbitServer, exchange: str
+) -> None:
+    full = Consumer(rabbitmq.url, exchange)
+    await full.declare(**{"x-max-length": 5, "x-overflow": "reject-publish"})
+    registry = CollectorRegistry()
+    health = Health(registry)
+    async with to_rabbitmq(log, rabbitmq.url, exchange, registry=registry, health=health) as relay:
+        for number in range(20):
+            log.writer.observe(operation(look(f"{number}")))
+        await until(lambda: relay.position == 20)
+    await record(log, 1)
+    await trim(log, seconds=0, count=0, relayed=21)
+    async with to_rabbitmq(log, rabbitmq.url, exchange, registry=CollectorRegistry(), health=health) as relay:
+        async with asyncio.timeout(60):
+            while len(await log.database.rows("SELECT sequence FROM refused_events")) > 1:
+                await asyncio.sleep(0.05)
+        assert [row[0] for row in await log.database.rows("SELECT sequence FROM refused_events")] == [21]
+    await full.close()
+
+
+async def test_a_wrong_password_is_waited_out(log: Log, exchange: str) -> None:
+    server = RabbitServer()
+    try:
+        url = server.url.replace("guest:guest", "blazon:secret")
+        registry = CollectorRegistry()
+        async with to_rabbitmq(log, url, exchange, registry=registry) as relay:
+            await record(log, 5)
+            await until(lambda: registry.get_sample_value("blazon_relay_failures_total", {"sink": "rabbitmq"}) == 1)
+            assert relay.position == 0
+            await asyncio.to_thread(server.add_user, "blazon", "secret")
+            await caught_up(log, relay)
+    finally:
+        server.remove()
 
 
 async def test_one_process_relays_and_another_takes_over(

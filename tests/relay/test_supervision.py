@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from prometheus_client import CollectorRegistry
 
-from blazon.log import Log, cursor_position, move_cursor
+from blazon.log import Log, Position, cursor_position, move_cursor
 from blazon.relay import RedisRelay, Relay, RelayMetrics, relayed_by_all
 from blazon.settings import Redis
 from blazon.storage import Database, open_database
@@ -43,7 +43,7 @@ def _to(log: Log, url: str) -> tuple[Relay, CollectorRegistry, RelayMetrics]:
 
 async def _put_cursor(log: Log, name: str, position: int) -> None:
     start = await cursor_position(log, name, 0)
-    await log.writer.commit(move_cursor(log, name, start, position))
+    await log.writer.commit(move_cursor(log, name, start, Position(position, "")))
 
 
 async def test_without_relays_everything_is_relayed(log: Log) -> None:

@@ -1,6 +1,8 @@
 """A private PostgreSQL 15 (Debian's package)."""
 
 import os
+import shutil
+import signal
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
@@ -43,6 +45,27 @@ class PostgresServer(Server):
             return False
         command = [_BINARIES / "pg_isready", "-q", "-h", "127.0.0.1", "-p", str(self.port)]
         return subprocess.run(command, check=False).returncode == 0
+
+    def keep_copy(self) -> None:
+        """Copies its data while it does not run; then it runs again. All connections break."""
+        self._end(signal.SIGINT)
+        shutil.rmtree(self.folder / "copy", ignore_errors=True)
+        self.call(["cp", "-a", self.folder / "data", self.folder / "copy"])
+        self.start()
+
+    def go_back_to_copy(self) -> None:
+        """Comes back with the data of the copy: what was committed since is lost, as in a failover or a restore."""
+        self._end(signal.SIGQUIT)
+        shutil.rmtree(self.folder / "data")
+        self.call(["cp", "-a", self.folder / "copy", self.folder / "data"])
+        self.start()
+
+    def _end(self, how: signal.Signals) -> None:
+        """Ends the server with its children (PostgreSQL documentation, §19.5)."""
+        assert self.process is not None
+        self.process.send_signal(how)
+        self.process.wait(30)
+        self.process = None
 
     def new_database(self, encoding: str = "UTF8") -> str:
         """Makes an empty database and returns its URL."""

@@ -21,6 +21,7 @@ class Proxy:
         self._tasks: set[asyncio.Task[None]] = set()
         self._server: asyncio.Server | None = None
         self._last_word: bytes | None = None
+        self._is_cut = False
         self.port = 0
 
     async def __aenter__(self) -> Self:
@@ -44,6 +45,15 @@ class Proxy:
         for connection in self._connections:
             connection.dropped |= text in connection.sent
 
+    def cut(self) -> None:
+        """From now on nothing goes over any connection, also not over one that is made later."""
+        self._is_cut = True
+        self.drop(b"")
+
+    def mend(self) -> None:
+        """Connections that are made from now on carry again."""
+        self._is_cut = False
+
     def drop_at(self, text: bytes) -> None:
         """Drops the next connection a client sends that text over, before the server has it."""
         self._last_word = text
@@ -53,6 +63,7 @@ class Proxy:
         assert task is not None
         self._tasks.add(task)
         connection = _Carried()
+        connection.dropped = self._is_cut
         self._connections.append(connection)
         ends = [writer]
         try:

@@ -71,6 +71,12 @@ class RabbitServer(Server):
         self.spawn([script], self._environment())
         wait_for(lambda: self.running() and answers(self.port, b"AMQP\0\0\x09\x01", b"\x01\0\0"), self.name, 60)
 
+    def add_user(self, name: str, password: str) -> None:
+        """Adds a user who may do everything."""
+        script = next(Path("/usr/lib/rabbitmq/lib").glob("rabbitmq_server-*/sbin/rabbitmqctl"))
+        for words in (("add_user", name, password), ("set_permissions", name, ".*", ".*", ".*")):
+            subprocess.run([script, *words], env=self._environment(), check=True, stdout=subprocess.DEVNULL)
+
     def empty(self) -> None:
         """Throws the data of a stopped server away."""
         shutil.rmtree(self.folder / "mnesia", ignore_errors=True)

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from blazon.errors import IntegrityConflict
-from blazon.storage import Database
+from blazon.storage import Database, Page
 
 TABLE = "CREATE TABLE boxes (id TEXT PRIMARY KEY, size BIGINT NOT NULL, doc TEXT NOT NULL DEFAULT '{}')"
 
@@ -143,8 +143,22 @@ async def test_bytes_and_large_numbers_come_back_as_they_went(database: Database
     assert (row[0], bytes(row[1])) == (2**62, bytes(range(256)))
 
 
-async def test_there_is_one_leader_at_a_time(database: Database) -> None:
-    async with database.leader("something") as lease:
+async def test_a_page_ends_at_its_rows_or_at_its_octets(database: Database) -> None:
+    sizes = [3, 5, 1, 1, 90, 2, 2]
+    async with database.transaction() as tx:
+        await tx.script("CREATE TABLE texts (n BIGINT PRIMARY KEY, t TEXT NOT NULL)")
+        # Two octets each in UTF-8.
+        await tx.run_many("INSERT INTO texts VALUES (?, ?)", [(n, "é" * size) for n, size in enumerate(sizes)])
+        page = Page("n, t", "texts", "n >= ?", "n", "t", octets=20)
+        assert [row[0] for row in await tx.page(page, (0, 10))] == [0, 1, 2, 3]
+    for start, limit, found in ((0, 10, [0, 1, 2, 3]), (0, 2, [0, 1]), (4, 10, [4]), (5, 10, [5, 6]), (7, 10, [])):
+        rows = await database.page(page, (start, limit))
+        assert [tuple(row) for row in rows] == [(n, "é" * sizes[n]) for n in found]
+    async with database.snapshot() as snapshot:
+        assert [row[0] for row in await snapshot.page(page, (3, 10))] == [3]
+
+
+async def test_a_leader_holds_its_lease_until_its_block_ends(database: Database) -> None:
+    async with database.leader("something") as lease, database.leader("something else") as other:
         assert lease.held
-    async with database.leader("something") as lease:
-        assert lease.held
+        assert other.held

@@ -3,12 +3,14 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 import asyncpg
 import pytest
 
 from blazon.errors import RuleBroken, StartError
+from blazon.storage import Lease
 from blazon.storage import postgres as driver
 from blazon.storage.postgres import PostgresDatabase
 from tests.servers import PostgresServer
@@ -82,7 +84,6 @@ async def test_the_server_looks_after_connections(database: PostgresDatabase) ->
 async def test_a_connection_that_listens_and_is_dropped_without_a_word_is_made_again(
     postgres: PostgresServer, monkeypatch: pytest.MonkeyPatch, when: str
 ) -> None:
-    monkeypatch.setattr(driver, "_WAKE", 60.0)
     monkeypatch.setattr(driver, "_PROBE", 0.3)
     monkeypatch.setattr(driver, "_PROBE_ANSWER", 0.3)
     url = postgres.new_database()
@@ -95,7 +96,7 @@ async def test_a_connection_that_listens_and_is_dropped_without_a_word_is_made_a
 
         async def hear() -> None:
             nonlocal heard
-            async with contextlib.aclosing(hearing.signals("news")) as signals:
+            async with contextlib.aclosing(hearing.signals("news", 60.0)) as signals:
                 async for _ in signals:
                     heard += 1
 
@@ -118,8 +119,8 @@ async def test_a_connection_that_listens_and_is_dropped_without_a_word_is_made_a
             await writing.close()
 
 
-async def test_a_signal_comes_every_second_also_when_nothing_is_heard(database: PostgresDatabase) -> None:
-    async with asyncio.timeout(10), contextlib.aclosing(database.signals("silence")) as signals:
+async def test_a_signal_comes_now_and_then_also_when_nothing_is_heard(database: PostgresDatabase) -> None:
+    async with asyncio.timeout(10), contextlib.aclosing(database.signals("silence", 0.2)) as signals:
         for _ in range(4):
             await anext(signals)
 
@@ -133,7 +134,7 @@ async def _until_listening(proxy: Proxy, count: int) -> None:
 async def test_a_signal_of_another_process_is_heard_at_once(postgres: PostgresServer, tmp_path: Path) -> None:
     url = postgres.new_database()
     one, other = [await PostgresDatabase.open(url) for _ in range(2)]
-    async with contextlib.aclosing(one.signals("news")) as signals:
+    async with contextlib.aclosing(one.signals("news", 60.0)) as signals:
         await anext(signals)
         await anext(signals)  # it listens
         started = asyncio.get_running_loop().time()
@@ -143,3 +144,101 @@ async def test_a_signal_of_another_process_is_heard_at_once(postgres: PostgresSe
         assert asyncio.get_running_loop().time() - started < 0.5
     await one.close()
     await other.close()
+
+
+async def test_there_is_one_leader_at_a_time(postgres: PostgresServer) -> None:
+    url = postgres.new_database()
+    databases = [await PostgresDatabase.open(url) for _ in range(3)]
+    leading: list[int] = []
+    most = 0
+
+    async def lead(number: int) -> None:
+        nonlocal most
+        async with databases[number].leader("something") as lease:
+            leading.append(number)
+            most = max(most, len(leading))
+            assert lease.held
+            await asyncio.sleep(0.05)
+            leading.remove(number)
+
+    await asyncio.gather(*(lead(number) for number in range(3)))
+    assert most == 1
+    for each in databases:
+        await each.close()
+
+
+async def test_a_lease_that_is_not_renewed_goes_to_another(
+    postgres: PostgresServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What renews it stands still, as the whole process may."""
+    monkeypatch.setattr(driver, "_LEASE", 2.0)
+    monkeypatch.setattr(driver, "_RENEW", 0.2)
+    url = postgres.new_database()
+    one, other = [await PostgresDatabase.open(url) for _ in range(2)]
+    async with one.leader("something") as kept:
+        async with asyncio.timeout(20):
+            await _held_for(kept, 3.0)  # longer than a lease lasts: it is renewed
+            monkeypatch.setattr(driver, "_RENEW", 3600.0)
+            async with other.leader("something") as lease:
+                assert lease.held
+                assert not kept.held
+    await one.close()
+    await other.close()
+
+
+async def _held_for(lease: Lease, seconds: float) -> None:
+    loop = asyncio.get_running_loop()
+    until = loop.time() + seconds
+    while loop.time() < until:
+        assert lease.held
+        await asyncio.sleep(0.05)
+
+
+@pytest.mark.parametrize("stopped", ["between two statements", "before a prepared statement runs"])
+async def test_a_transaction_whose_process_stands_still_does_not_keep_its_rows(
+    database: PostgresDatabase, stopped: str
+) -> None:
+    async with database.transaction() as tx:
+        await tx.script("CREATE TABLE heads (n BIGINT NOT NULL)")
+        await tx.run("INSERT INTO heads VALUES (1)")
+    async with AsyncExitStack() as stack:
+        # The session of another process: its connection does nothing more.
+        still = await database._writing.connect()
+        stack.callback(still.terminate)
+        await still.execute("BEGIN")
+        await still.execute("UPDATE heads SET n = 2")
+        if stopped != "between two statements":
+            await still.prepare("SELECT n FROM heads")
+        async with asyncio.timeout(driver._HOLD + 10), database.transaction() as tx:
+            await tx.run("UPDATE heads SET n = n + 10")
+    assert (await database.rows("SELECT n FROM heads"))[0][0] == 11
+
+
+async def test_a_long_transaction_that_is_at_work_is_left_alone(
+    database: PostgresDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a rebuild is, which holds the head until every table is made."""
+    monkeypatch.setattr(driver, "_HOLD", 0.2)
+    monkeypatch.setattr(driver, "_END_STALLED", driver._END_STALLED.replace("2.7 seconds", "0.2 seconds"))
+    async with database.transaction() as tx:
+        await tx.script("CREATE TABLE heads (n BIGINT NOT NULL)")
+        await tx.run("INSERT INTO heads VALUES (1)")
+    working = await database._writing.connect()
+    try:
+        await working.execute("BEGIN")
+        await working.execute("UPDATE heads SET n = 2")
+
+        async def work() -> None:
+            for _ in range(40):
+                await working.execute("SELECT pg_sleep(0.03)")
+            await working.execute("COMMIT")
+
+        async def wait() -> None:
+            async with database.transaction() as tx:
+                await tx.run("UPDATE heads SET n = n + 10")
+
+        async with asyncio.timeout(20):
+            await asyncio.gather(work(), wait())
+    finally:
+        working.terminate()
+    assert (await database.rows("SELECT n FROM heads"))[0][0] == 12

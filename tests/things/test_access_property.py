@@ -241,9 +241,9 @@ async def recorded(database: Database, steps: list[Any]) -> tuple[Log, Access, l
     """Commits the steps, each with its events in one operation; an Access has listened."""
     log = make_log(database, SystemClock(), CollectorRegistry())
     access = Access(database, SEALER)
-    log.listen(access.hear)
+    log.listen(access)
     writing = asyncio.create_task(log.writer.run())
-    await access.load()
+    await log.begin()
     world, records = World(), list[Record]()
     for step in steps:
         if events := world.events(step):
@@ -276,14 +276,18 @@ def test_after_any_operations_a_load_and_a_rebuild(steps: list[Any]) -> None:
         truth = (await Truth.of(database)).decisions()
         same(access, truth)
         fresh = Access(database, SEALER)
-        await fresh.load()
+        listeners = Listeners(shared=True)
+        listeners.add(fresh)
+        await listeners.load()
         same(fresh, truth)
         # What it has loaded it does not take for news.
-        fresh.hear(records)
+        listeners.others(records)
         same(fresh, truth)
         await rebuild(database, ROOMS)
         again = Access(database, SEALER)
-        await again.load()
+        await again.reload()
+        same(again, truth)
+        await again.reload()
         same(again, truth)
         assert (await Truth.of(database)).decisions() == truth
 
@@ -295,11 +299,11 @@ def test_after_any_operations_a_load_and_a_rebuild(steps: list[Any]) -> None:
 def test_however_own_records_and_those_of_others_come_in(steps: list[Any], data: st.DataObject) -> None:
     async def work(database: Database) -> None:
         other = Access(database, SEALER)
-        await other.load()
+        listeners = Listeners(shared=True)
+        listeners.add(other)
+        await listeners.load()
         _, _, records = await recorded(database, steps)
         own = [record for record in records if data.draw(st.booleans())]
-        listeners = Listeners(shared=True)
-        listeners.add(other.hear)
         played(listeners, data.draw(interleaved(records, own)))
         same(other, (await Truth.of(database)).decisions())
 
@@ -316,14 +320,13 @@ def test_a_key_that_goes_from_one_to_another_is_the_others_in_whatever_order_it_
     ]
 
     async def work(database: Database) -> None:
-        await Access(database, SEALER).load()
         accesses = [Access(database, SEALER) for _ in range(2)]
-        for access in accesses:
-            await access.load()
+        memories = [Listeners(shared=True) for _ in accesses]
+        for access, listeners in zip(accesses, memories, strict=True):
+            listeners.add(access)
+            await listeners.load()
         _, _, records = await recorded(database, steps)
-        for access, ahead in zip(accesses, (0, 1), strict=True):
-            listeners = Listeners(shared=True)
-            listeners.add(access.hear)
+        for access, listeners, ahead in zip(accesses, memories, (0, 1), strict=True):
             if ahead:
                 listeners.others(records[:ahead])
             listeners.own(records[2:])

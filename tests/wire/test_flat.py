@@ -73,7 +73,7 @@ def test_any_fields_make_a_flat_map_of_text(fields: dict[str, FieldValue]) -> No
 
 @given(st.integers(0, 2**63 - 1), st.integers(1, 2**63 - 1))
 def test_an_entry_id_is_the_millisecond_and_the_sequence_number(time: int, sequence: int) -> None:
-    identifier = stream_id(_record(time, sequence))
+    identifier = stream_id(sequence, time)
     assert identifier == f"{time // 1_000_000}-{sequence}"
     assert sequence_of(identifier) == sequence
 

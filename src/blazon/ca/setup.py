@@ -48,7 +48,7 @@ def build(house: House) -> Parts:
     ocsp = Ocsp(store, keyring, issuers, responders, log, int(settings.ocsp_time))
     crls = Crls(log, store, keyring, issuers, int(settings.crl_time))
     for heard in (keyring, issuers, ocsp, crls):
-        log.listen(heard.hear)
+        log.listen(heard)
     authorities = Authorities(log, store, rights, keyring, founding, engines, intents)
     imports = Imports(log, store, rights, founding, engines, intents)
     requests = Requests(log, store, rights, founding, engines, intents)

@@ -10,11 +10,12 @@ import click
 
 from blazon.cli.options import as_json, place_of_log, read_settings
 from blazon.cli.output import print_json, print_pairs, print_table, progress
+from blazon.clock import rfc3339
 from blazon.settings import Settings
 
 if TYPE_CHECKING:
     from blazon.log import Verified
-    from blazon.storage import Reads, Row, Value
+    from blazon.storage import Page, Reads, Row, Value
 
 __all__ = ["command"]
 
@@ -86,12 +87,20 @@ def verify(settings_file: Path | None, json_output: bool, **given: Any) -> None:
         click.get_current_context().exit(1)
     seconds = time.perf_counter() - started
     if json_output:
-        print_json({"whole": True, **found._asdict(), "seconds": round(seconds, 3)})
+        rewinds = [
+            {"kept": each.kept, "known": each.known, "noticed_at": rfc3339(each.noticed_at)} for each in found.rewinds
+        ]
+        print_json({"whole": True, **found._asdict(), "rewinds": rewinds, "seconds": round(seconds, 3)})
         return
     click.echo(
         f"The log is whole: {found.facts} facts and {found.observations} observations up to {found.sequence}"
         f" ({seconds:.1f} s).\nHash of the last fact: {found.hash}"
     )
+    for rewind in found.rewinds:
+        click.echo(
+            f"On {rfc3339(rewind.noticed_at)} the database came back without records: at most {rewind.lost} of"
+            f" {rewind.kept + 1} to {rewind.known} were lost by a failover or a restore."
+        )
 
 
 async def _verify(settings: Settings) -> "Verified":
@@ -116,7 +125,11 @@ class _Counted:
 
     async def rows(self, sql: str, parameters: "Sequence[Value]" = ()) -> "Sequence[Row]":
         """Every row of a query."""
-        found = await self._source.rows(sql, parameters)
+        return await self._source.rows(sql, parameters)
+
+    async def page(self, page: "Page", parameters: "Sequence[Value]") -> "Sequence[Row]":
+        """The rows of a page."""
+        found = await self._source.page(page, parameters)
         self._count += len(found)
         self._tell(self._count)
         return found

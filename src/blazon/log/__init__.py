@@ -8,10 +8,13 @@ type of its own and no wire; it does not decide anything.
 from blazon.log.canonical import canonical
 from blazon.log.chain import Verified, verify
 from blazon.log.follower import CURSOR, Follower, cursor_position, move_cursor
+from blazon.log.listeners import Memory
 from blazon.log.log import Log
 from blazon.log.operation import Apply, Basis, Decision, Operation, Stale
+from blazon.log.position import START, Position
 from blazon.log.reader import Pulse, Reader
 from blazon.log.record import GENESIS, Event, Record
+from blazon.log.rewind import Rewind
 from blazon.log.states import entity_of, state_of
 from blazon.log.trim import trim
 from blazon.log.types import Catalogue, EventName, EventType, Fields, FieldValue, Kind, Service, SubjectKind
@@ -22,6 +25,7 @@ __all__ = [
     "CURSOR",
     "GENESIS",
     "MIGRATIONS",
+    "START",
     "Apply",
     "Basis",
     "Catalogue",
@@ -34,10 +38,13 @@ __all__ = [
     "Follower",
     "Kind",
     "Log",
+    "Memory",
     "Operation",
+    "Position",
     "Pulse",
     "Reader",
     "Record",
+    "Rewind",
     "Service",
     "Stale",
     "SubjectKind",

@@ -11,13 +11,17 @@ import msgspec
 
 from blazon.errors import LogDamaged
 from blazon.log.operation import Apply, Operation
+from blazon.log.position import Newest
 from blazon.log.record import Record, chain_hash, uuid7
 from blazon.log.types import Kind, SubjectKind
 from blazon.storage import Dialect, Statement, Transaction, Value
 
-__all__ = ["HEAD_SQL", "Head", "Plan", "Scribe", "relied_subjects", "revisions", "take_head"]
+__all__ = ["HEAD_SQL", "Head", "Plan", "Scribe", "relied_subjects", "revisions", "take_checked_head", "take_head"]
 
 HEAD_SQL = "SELECT sequence, time, hash, trimmed FROM log_head WHERE one = 1"
+_HEAD_AND_ID_SQL = (
+    "SELECT sequence, time, hash, trimmed, (SELECT id FROM events WHERE sequence = ?) FROM log_head WHERE one = 1"
+)
 _MOVE_HEAD = "UPDATE log_head SET sequence = ?, time = ?, hash = ? WHERE one = 1"
 _APPEND = (
     "INSERT INTO events (sequence, id, type, service, kind, subject, actor, time, traceparent, data, hash)"
@@ -40,10 +44,23 @@ class Head(msgspec.Struct, frozen=True):
 
 async def take_head(tx: Transaction, dialect: Dialect) -> Head:
     """Reads the head and keeps every other writer from it until the transaction ends."""
-    row = await tx.row(HEAD_SQL + dialect.lock)
+    return (await _take_head(tx, dialect, 0))[0]
+
+
+async def take_checked_head(tx: Transaction, dialect: Dialect, newest: Newest) -> Head:
+    """As `take_head`, and sees to it that the newest record this process knows is in the log. Raises LogWentBack."""
+    position = newest.position  # as it is now: it may move on while this waits for the head
+    head, found = await _take_head(tx, dialect, position.sequence)
+    with newest.watching():
+        position.check(found, head.sequence, head.trimmed)
+    return head
+
+
+async def _take_head(tx: Transaction, dialect: Dialect, sequence: int) -> tuple[Head, str | None]:
+    row = await tx.row(_HEAD_AND_ID_SQL + dialect.lock, (sequence,))
     if row is None:
         raise LogDamaged("the log has lost its head row; restore the database from a copy", 0)
-    return Head(*row)
+    return Head(*row[:4]), row[4]
 
 
 class Scribe:

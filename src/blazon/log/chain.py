@@ -5,6 +5,7 @@ from typing import NamedTuple
 from blazon.errors import LogDamaged
 from blazon.log.reader import Reader
 from blazon.log.record import GENESIS, Record
+from blazon.log.rewind import Rewind, rewinds
 from blazon.storage import Reads
 
 __all__ = ["Verified", "verify"]
@@ -18,6 +19,8 @@ class Verified(NamedTuple):
     observations: int
     hash: str
     """Of the last fact, hexadecimal. Keep it elsewhere to notice a log that was made anew."""
+    rewinds: tuple[Rewind, ...]
+    """Every time the log went back and a running process noticed."""
 
 
 async def verify(source: Reads) -> Verified:
@@ -44,7 +47,7 @@ async def verify(source: Reads) -> Verified:
         raise LogDamaged("the hash in the head is not that of the last fact: records at the end are gone", expected)
     if await reader.after(head.sequence, 1):
         raise LogDamaged("there are records behind the head", head.sequence + 1)
-    return Verified(head.sequence, facts, observations, fact_hash.hex())
+    return Verified(head.sequence, facts, observations, fact_hash.hex(), await rewinds(source))
 
 
 def _check(record: Record, expected: int, fact_hash: bytes, trimmed: int) -> None:

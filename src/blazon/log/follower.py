@@ -13,6 +13,7 @@ import structlog
 from blazon.errors import Unavailable
 from blazon.log.log import Log
 from blazon.log.operation import Operation, Stale
+from blazon.log.position import Position
 from blazon.log.record import Event, Record
 from blazon.log.types import SubjectKind
 from blazon.storage import Lease, Statement
@@ -40,20 +41,40 @@ _MOVE = "UPDATE cursors SET position = ?, moved_at = ? WHERE name = ?"
 _log = structlog.get_logger("blazon.follower")
 
 
-async def cursor_position(log: Log, name: str, start: int) -> int:
-    """Where a cursor stands. A new one is put at `start`."""
+async def cursor_position(log: Log, name: str, start: int) -> Position:
+    """Where a cursor stands. A new one is put behind record `start`. Raises Unavailable when it is not of this log."""
     row = await log.database.row("SELECT position FROM cursors WHERE name = ?", (name,))
     if row is not None:
-        return int(row[0])
+        # The cursor is in the database of the log and goes back with it, so the record is the one it was put behind.
+        position = await log.reader.position(row[0])
+        head = (await log.reader.head()).sequence
+        if position.sequence > head:
+            raise Unavailable(
+                f"the cursor {name} stands behind record {position.sequence} and the log ends at {head}: somebody put"
+                " it there; set its position in the table `cursors` to where it shall go on"
+            )
+        return position
     statement = Statement(_START, (name, start, log.clock.now()))
     await log.writer.commit(Operation(also=lambda _: (statement,)))
     return await cursor_position(log, name, start)
 
 
-def move_cursor(log: Log, name: str, old: int, new: int, events: tuple[Event, ...] = (), cause: str = "") -> Operation:
-    """An operation that moves a cursor and records events with it. It goes stale when the cursor stands elsewhere."""
-    statement = Statement(_MOVE, (new, log.clock.now(), name))
-    return Operation(events=events, relies={CURSOR.of(name): old}, traceparent=cause, also=lambda _: (statement,))
+def move_cursor(
+    log: Log,
+    name: str,
+    old: Position,
+    new: Position,
+    events: tuple[Event, ...] = (),
+    cause: str = "",
+    also: Sequence[Statement] = (),
+) -> Operation:
+    """An operation that moves a cursor and records events with it. It goes stale when the cursor stands elsewhere.
+
+    `also` are statements on working tables for the same transaction.
+    """
+    statements = (Statement(_MOVE, (new.sequence, log.clock.now(), name)), *also)
+    relies = {CURSOR.of(name): old.sequence}
+    return Operation(events=events, relies=relies, traceparent=cause, also=lambda _: statements)
 
 
 class Follower:
@@ -88,20 +109,23 @@ class Follower:
                 _log.exception("follower failed", follower=self._name)
             await asyncio.sleep(_RETRY)
 
-    async def _follow(self, lease: Lease, saved: int) -> None:
+    async def _follow(self, lease: Lease, saved: Position) -> None:
         loop = asyncio.get_running_loop()
         position, saved_at = saved, loop.time()
         while lease.held:
             through, records = await self._log.of_types(position, self._types, _STEP)
             for record in records:
                 events = tuple(await self._handle(record))
-                move = move_cursor(self._log, self._name, saved, record.sequence, events, record.traceparent)
-                await self._log.writer.commit(move)
-                saved, saved_at = record.sequence, loop.time()
+                here = Position.of(record)
+                await self._log.writer.commit(
+                    move_cursor(self._log, self._name, saved, here, events, record.traceparent)
+                )
+                saved, saved_at = here, loop.time()
             # Nothing of interest up to there. That is saved now and then: to read it again costs little.
-            if through > saved and (loop.time() - saved_at > _SAVE_SECONDS or through - saved > _SAVE_POSITIONS):
+            passed = through.sequence - saved.sequence
+            if passed > 0 and (loop.time() - saved_at > _SAVE_SECONDS or passed > _SAVE_POSITIONS):
                 await self._log.writer.commit(move_cursor(self._log, self._name, saved, through))
                 saved, saved_at = through, loop.time()
             if through == position:
-                await self._log.pulse.beyond(position, _IDLE)
+                await self._log.pulse.beyond(position.sequence, _IDLE)
             position = through

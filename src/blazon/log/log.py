@@ -1,25 +1,27 @@
 """The log as the rooms see it: decide, commit, observe, read."""
 
 import asyncio
-import contextlib
 import os
 import random
-import time
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 
 from prometheus_client import CollectorRegistry
 
 from blazon.caller import Caller
 from blazon.clock import Clock
-from blazon.errors import Conflict, IntegrityConflict, StorageUnavailable, Unavailable
+from blazon.errors import Conflict, IntegrityConflict, Unavailable
+from blazon.health import Health
 from blazon.log import once
-from blazon.log.listeners import Listener, Listeners
+from blazon.log.knowledge import Knowledge
+from blazon.log.listeners import Listeners, Memory
+from blazon.log.metrics import KnowledgeMetrics
 from blazon.log.operation import Apply, Decision, Operation, Stale
-from blazon.log.reader import Pulse, Reader
+from blazon.log.position import Newest, Position
+from blazon.log.reader import Reader
 from blazon.log.record import Event, Record, uuid7
-from blazon.log.tail import Tail
+from blazon.log.rewind import Rewind
 from blazon.log.types import Catalogue, SubjectKind
-from blazon.log.writer import CHANNEL, Writer
+from blazon.log.writer import Writer
 from blazon.storage import Database
 
 __all__ = ["Log"]
@@ -28,13 +30,6 @@ _PATIENCE = 5.0
 """Seconds a decision that goes stale again and again is made anew."""
 
 _TRIES_AGAINST_A_CONSTRAINT = 3
-_CATCH_UP = 1000
-_READ = 5.0
-"""Records of others read at once, and seconds that may take."""
-
-_CURRENT = 5.0
-"""Seconds after which a process that could not read what others recorded no longer relies on what it remembers."""
-
 
 Decide = Callable[[], Awaitable[Decision]]
 
@@ -50,19 +45,24 @@ class Log:
         appliers: Mapping[tuple[str, str], Apply],
         clock: Clock,
         registry: CollectorRegistry,
+        *,
+        health: Health | None = None,
+        max_staleness: float = 1.0,
     ) -> None:
+        """`max_staleness` in seconds: see `current`."""
         self.database = database
         self.catalogue = catalogue
         self.clock = clock
         self.reader = Reader(database)
-        self.pulse = Pulse()
-        self.writer = Writer(database, catalogue, kinds, appliers, clock, registry)
-        self._listeners = Listeners(shared=database.shared)
-        self._tail = Tail(shared=database.shared)
-        self._current_at = time.monotonic()
-        self.writer.listen(self._tail.add)
-        self.writer.listen(self._listeners.own)
-        self.writer.listen(self._beat)
+        self._newest = Newest()
+        self.writer = Writer(database, catalogue, kinds, appliers, clock, self._newest, registry)
+        metrics = KnowledgeMetrics(registry)
+        self._listeners = Listeners(shared=database.shared, failed=metrics.failures.inc)
+        self._knowledge = Knowledge(
+            database, clock, self._newest, self._listeners, metrics, health or Health(registry), max_staleness
+        )
+        self.pulse = self._knowledge.pulse
+        self.writer.listen(self._recorded)
 
     def new_id(self) -> str:
         """An id for a new thing: a UUIDv7.
@@ -72,21 +72,32 @@ class Log:
         """
         return uuid7(self.clock.now(), os.urandom(8).hex())
 
-    def listen(self, listener: Listener) -> None:
-        """Calls `listener` with new facts: of this process before their callers are answered, of others soon.
-
-        It hears each fact once, and of one subject never an older one after a newer one.
-        """
-        self._listeners.add(listener)
+    def listen(self, memory: Memory) -> None:
+        """Keeps a memory current from `begin` on. Whoever answers from it asks `is_current` or `current` first."""
+        self._listeners.add(memory)
 
     async def begin(self) -> None:
-        """Notes where the log ends. What others record from now on, `hear_others` will tell.
+        """Loads every memory. To be called once, before the first request. Raises StorageUnavailable."""
+        await self._knowledge.begin()
 
-        To be called before a listener reads what is there already.
+    async def keep_current(self) -> None:
+        """Brings what other processes recorded to the memories of this one. Runs for ever."""
+        await self._knowledge.keep(self._tell_of_rewind)
+
+    def is_current(self) -> bool:
+        """Whether memory may answer now. Where it may not, `current` brings it up to date.
+
+        It may not when the log was not read for some tenths of a second, when a memory could not take in a record, or
+        when the log went back.
         """
-        self._current_at = time.monotonic()
-        self._listeners.position = (await self.reader.head()).sequence
-        self.pulse.beat(self._listeners.position)
+        return self._knowledge.is_current()
+
+    async def current(self) -> None:
+        """Returns once memory may answer, after a look at the log where that is needed.
+
+        Raises Unavailable when the log cannot be read for `max_staleness` seconds.
+        """
+        await self._knowledge.current()
 
     async def commit(self, caller: Caller, decide: Decide) -> Sequence[Record]:
         """Decides and commits, again when the decision went stale, and returns the records.
@@ -100,10 +111,14 @@ class Log:
         while True:
             if caller.once is not None and (records := await once.find(self.database, caller.once)):
                 return records
+            await self.current()
+            timeline = self._newest.timeline
             decision = await decide()
             if not decision.events:
                 return ()
             try:
+                if timeline != self._newest.timeline:
+                    raise Stale("the log went back while this was decided")
                 return await self.writer.commit(_operation(caller, decision))
             except Stale:
                 pass
@@ -119,60 +134,51 @@ class Log:
         """Records observations without waiting for them."""
         self.writer.observe(Operation(events=events, actor=caller.id, traceparent=caller.traceparent))
 
-    async def after(self, position: int, limit: int) -> Sequence[Record]:
-        """At most `limit` records after a position, in order: from memory when they were recorded just now."""
-        found = self._tail.after(position, limit)
-        return found if found is not None else await self.reader.after(position, limit)
+    async def behind(self, position: Position, limit: int) -> Sequence[Record]:
+        """At most `limit` records after a position, in order: from memory when they were recorded just now.
+
+        Raises LogWentBack when the log does not have the record of the position any more.
+        """
+        found = self._knowledge.tail.behind(position, limit)
+        if found is not None:
+            return found
+        with self._newest.watching():
+            records = await self.reader.behind(position, limit)
+        if records:
+            self._newest.saw(records[-1])
+        return records
 
     async def of_types(
-        self, position: int, types: Collection[tuple[str, str]], limit: int
-    ) -> tuple[int, Sequence[Record]]:
-        """Those of the next `limit` records after a position that have one of the services and types.
+        self, position: Position, types: Collection[tuple[str, str]], limit: int
+    ) -> tuple[Position, Sequence[Record]]:
+        """Some of the next `limit` records after a position: the first that have one of the services and types.
 
-        With the position up to which that was looked: it is the one given when there is nothing after it.
+        With the position to go on from: the last of those records, the end of what was looked through when there is
+        none, or the position itself when nothing is behind it. Raises LogWentBack.
         """
-        found = self._tail.after(position, limit)
+        found = self._knowledge.tail.behind(position, limit)
         if found is not None:
-            through = found[-1].sequence if found else position
+            through = Position.of(found[-1]) if found else position
             return through, [record for record in found if (record.service, record.type) in types]
-        through = min((await self.reader.head()).sequence, position + limit)
-        return through, await self.reader.of_types(position, through, types, limit)
+        head = await self.reader.head()
+        with self._newest.watching():
+            there = await self.reader.position(position.sequence)
+            position.check(there.id or None, head.sequence, head.trimmed)
+        end = min(head.sequence, position.sequence + limit)
+        records = await self.reader.of_types(position.sequence, end, types, limit)
+        return Position.of(records[-1]) if records else await self.reader.position(end), records
 
-    def _beat(self, records: Sequence[Record]) -> None:
+    def _recorded(self, records: Sequence[Record]) -> None:
+        """What the writer calls after each commit, before the callers are answered."""
         if records:
+            self._newest.saw(records[-1])
+            self._knowledge.tail.add(records)
+            self._listeners.own(records)
             self.pulse.beat(records[-1].sequence)
 
-    def is_current(self) -> bool:
-        """Whether the listeners have heard what others recorded up to a few seconds ago.
-
-        A process that is cut off from the database hears nothing, and must not take what it remembers for the truth.
-        """
-        return not self.database.shared or time.monotonic() - self._current_at < _CURRENT
-
-    async def hear_others(self) -> None:
-        """Brings what other processes recorded to the listeners of this one. Runs for ever.
-
-        With a database of one process there is nothing to hear and it only waits.
-        """
-        async with contextlib.aclosing(self.database.signals(CHANNEL)) as signals:
-            async for _ in signals:
-                # What fails now is tried again with the next signal, which comes within a second.
-                with contextlib.suppress(StorageUnavailable, TimeoutError):
-                    await self._catch_up()
-
-    async def _catch_up(self) -> None:
-        while True:
-            began = time.monotonic()
-            # The connection may have been dropped without a word: another one is tried soon.
-            async with asyncio.timeout(_READ):
-                records = await self.reader.after(self._listeners.position, _CATCH_UP)
-            if records:
-                self._listeners.others(records)
-                self.pulse.beat(self._listeners.position)
-            if len(records) < _CATCH_UP:
-                self._current_at = began
-            if not records:
-                return
+    async def _tell_of_rewind(self, rewind: Rewind) -> None:
+        statement = rewind.remember()
+        await self.writer.commit(Operation(also=lambda _: (statement,)))
 
 
 def _operation(caller: Caller, decision: Decision) -> Operation:

@@ -1,4 +1,4 @@
-"""What the writer counts."""
+"""What is counted of the log."""
 
 from collections.abc import Callable, Sequence
 
@@ -6,7 +6,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from blazon.log.record import Record
 
-__all__ = ["WriterMetrics"]
+__all__ = ["KnowledgeMetrics", "WriterMetrics"]
 
 _KINDS = ("fact", "observation")
 
@@ -56,3 +56,22 @@ class WriterMetrics:
             counter.inc(number)
         if records:
             self._head.set(records[-1].sequence)
+
+
+class KnowledgeMetrics:
+    """Counters of what one process keeps in memory of the log."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.failures = Counter(
+            "blazon_log_memory_failures_total",
+            "Records that something kept in memory could not take in; it was read anew.",
+            registry=registry,
+        )
+        self.rewinds = Counter(
+            "blazon_log_rewinds_total", "Times the database came back without records it had.", registry=registry
+        )
+        self.lost = Counter(
+            "blazon_log_lost_events_total",
+            "Events, at most, that the database came back without.",
+            registry=registry,
+        )

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Final
 
+from blazon.log.position import START, Position
 from blazon.log.record import Record
 
 __all__ = ["Tail"]
@@ -28,8 +29,7 @@ class Tail:
         if not records:
             return
         if self._records and records[0].sequence != self._records[-1].sequence + 1:
-            self._records.clear()
-            self._octets = 0
+            self.clear()
         self._records += records
         self._octets += sum(len(record.data) for record in records)
         if len(self._records) > 2 * _RECORDS or self._octets > 2 * _OCTETS:
@@ -48,11 +48,18 @@ class Tail:
         del self._records[: len(self._records) - keep]
         self._octets = octets
 
-    def after(self, position: int, limit: int) -> Sequence[Record] | None:
+    def clear(self) -> None:
+        """Forgets everything: the log went back."""
+        self._records.clear()
+        self._octets = 0
+
+    def behind(self, position: Position, limit: int) -> Sequence[Record] | None:
         """At most `limit` records after a position, in order; None when the database must be asked."""
         if not self._records:
             return None
-        start = position + 1 - self._records[0].sequence
-        if start < 0 or start > len(self._records) or (start == len(self._records) and self._shared):
+        start = position.sequence + 1 - self._records[0].sequence
+        if not 0 <= start <= len(self._records) or (start == len(self._records) and self._shared):
             return None
+        if position != (Position.of(self._records[start - 1]) if start else START):
+            return None  # a record that is not here, or not this one
         return self._records[start : start + limit]

@@ -30,7 +30,8 @@ async def trim(log: Log, *, seconds: int, count: int, relayed: int) -> int:
     surplus = await log.database.rows_aside(_NTH_NEWEST, (count,))
     if surplus:
         horizon = max(horizon, surplus[0][0])
-    horizon = min(horizon, relayed)
+    # The record a cursor stands behind stays: by its id a relay sees that the log is still the one it knows.
+    horizon = min(horizon, relayed - 1)
     oldest = await log.database.rows_aside(_OLDEST)
     if not oldest or oldest[0][0] > horizon:
         return 0

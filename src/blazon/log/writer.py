@@ -16,7 +16,7 @@ observations, whose callers have long been answered, wait for it to come back.
 
 import asyncio
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import structlog
 from prometheus_client import CollectorRegistry
@@ -25,14 +25,15 @@ from blazon.clock import Clock
 from blazon.errors import (
     BlazonError,
     IntegrityConflict,
+    LogWentBack,
     OutcomeUnknown,
     StorageUnavailable,
     Unavailable,
 )
-from blazon.log.batch import Plan, Scribe, relied_subjects, revisions, take_head
-from blazon.log.listeners import Listener
+from blazon.log.batch import Plan, Scribe, relied_subjects, revisions, take_checked_head, take_head
 from blazon.log.metrics import WriterMetrics
 from blazon.log.operation import Apply, Operation, Stale
+from blazon.log.position import Newest
 from blazon.log.record import Record
 from blazon.log.types import Catalogue, SubjectKind
 from blazon.storage import Database, Transaction
@@ -81,6 +82,9 @@ class _Entry:
             self.done.set_exception(error)
 
 
+Recorded = Callable[[Sequence[Record]], None]
+"""What is called with the records of a batch."""
+
 _Outcome = list[tuple[_Entry, Sequence[Record] | BaseException]]
 
 
@@ -94,9 +98,11 @@ class Writer:
         kinds: Mapping[str, SubjectKind],
         appliers: Mapping[tuple[str, str], Apply],
         clock: Clock,
+        newest: Newest,
         registry: CollectorRegistry,
     ) -> None:
         self._database = database
+        self._newest = newest
         self._kinds = kinds
         readers = {(declared.service, declared.name): declared.read for declared in catalogue}
         self._appliers = {key: (readers[key], apply) for key, apply in appliers.items()}
@@ -107,10 +113,10 @@ class Writer:
         self._work = asyncio.Event()
         self._urgent = asyncio.Event()
         self._stopping = False
-        self._listeners: list[Listener] = []
+        self._listeners: list[Recorded] = []
         self.metrics = WriterMetrics(registry, lambda: len(self._queue))
 
-    def listen(self, listener: Listener) -> None:
+    def listen(self, listener: Recorded) -> None:
         """Calls `listener` with the records of every batch, after its commit and before its callers are answered."""
         self._listeners.append(listener)
 
@@ -200,6 +206,12 @@ class Writer:
         self._operations -= len(batch) - observations
         return batch
 
+    def _take_all(self) -> list[_Entry]:
+        waiting = list(self._queue)
+        self._queue.clear()
+        self._operations = self._observations = 0
+        return waiting
+
     async def _write(self, batch: list[_Entry]) -> bool:
         """Commits a batch and answers its callers. True when the database could not do it."""
         try:
@@ -208,6 +220,8 @@ class Writer:
         except (StorageUnavailable, OutcomeUnknown) as error:
             _log.error("batch not committed", operations=len(batch), reason=error.reason)
             self.metrics.failures.inc()
+            if isinstance(error, LogWentBack):
+                batch = [*batch, *self._take_all()]  # what waits was decided on records that are gone
             for entry in batch:
                 entry.fail(type(error)(error.reason))  # one each: a traceback belongs to one caller
             observations = [entry for entry in batch if entry.done is None]
@@ -294,8 +308,9 @@ class Writer:
         return admitted
 
     async def _begin(self, tx: Transaction) -> Scribe:
-        head = await take_head(tx, self._database.dialect)
-        return Scribe(head, self._clock.now())
+        head = await take_checked_head(tx, self._database.dialect, self._newest)
+        # After the log went back, times still grow past those of the records it lost: a stream may hold them.
+        return Scribe(head, max(self._clock.now(), self._newest.time + 1))
 
     async def _revisions(self, tx: Transaction, batch: list[_Entry]) -> dict[str, int]:
         subjects = relied_subjects(entry.operation for entry in batch)

@@ -9,7 +9,7 @@ import pika
 from pika.adapters.asyncio_connection import AsyncioConnection
 
 from blazon.errors import SettingsError
-from blazon.relay.supervision import SinkLost, SinkRefused
+from blazon.relay.supervision import SinkLost
 from blazon.wire import CONTENT_TYPE
 
 __all__ = ["Channel", "connect"]
@@ -31,17 +31,17 @@ class Channel:
         self._exchange = exchange
         self._channel: Any = None
         self._published = 0
-        self._confirmed: set[int] = set()
-        """Tags that were confirmed before an earlier one was."""
+        self._early: set[int] = set()
+        """Tags that were answered before an earlier one was."""
         self._in_order = 0
-        """Every tag up to here is confirmed."""
+        """Every tag up to here is answered."""
+        self._refused: set[int] = set()
+        """Tags that were refused and not taken yet."""
         self._taken = 0
         self._news = asyncio.Event()
         self._lost: str | None = None
         self._ended = asyncio.Event()
         """Whether the connection is closed."""
-        self._refused: int | None = None
-        """The first tag the broker refused."""
 
     def publish(self, routing_key: str, message_id: str, timestamp: int, body: bytes) -> None:
         """Sends one persistent message. Raises SinkLost."""
@@ -56,22 +56,24 @@ class Channel:
         self._channel.basic_publish(self._exchange, routing_key, body, properties)
         self._published += 1
 
-    def take_confirmed(self) -> int:
-        """How many more messages, in the order they were sent, the broker has since the last call."""
-        taken = self._in_order - self._taken
-        self._taken = self._in_order
-        return taken
+    def take_answers(self) -> list[bool]:
+        """What became of the next messages, in the order they were sent: True when the broker has one.
 
-    async def confirmed(self, seconds: float) -> None:
-        """Waits for the next confirm. Raises SinkLost."""
+        False when it refuses one: a queue is full and has `x-overflow=reject-publish`.
+        """
+        answers = [tag not in self._refused for tag in range(self._taken + 1, self._in_order + 1)]
+        self._refused = {tag for tag in self._refused if tag > self._in_order}
+        self._taken = self._in_order
+        return answers
+
+    async def answered(self, seconds: float) -> None:
+        """Waits for the next answer. Raises SinkLost."""
         self._check()
         if self._in_order == self._taken:
             self._news.clear()
-            try:
+            with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(seconds):
                     await self._news.wait()
-            except TimeoutError:
-                pass
         self._check()
 
     async def open_for(self, other: Coroutine[Any, Any, None]) -> None:
@@ -99,8 +101,6 @@ class Channel:
                     await self._ended.wait()
 
     def _check(self) -> None:
-        if self._refused is not None:
-            raise SinkRefused("RabbitMQ refuses a message: a queue is full, or its disk or memory is")
         if self._lost is not None:
             raise SinkLost(self._lost)
 
@@ -123,23 +123,17 @@ class Channel:
     def _on_confirm(self, frame: Any) -> None:
         method = frame.method
         tag: int = method.delivery_tag
+        tags = range(self._in_order + 1, tag + 1) if method.multiple else range(tag, tag + 1)
         if isinstance(method, pika.spec.Basic.Nack):
-            # Nothing from the first refused message on counts: an ack of several that comes later passes over it.
-            refused = self._in_order + 1 if method.multiple else tag
-            self._refused = min(refused, self._refused or refused)
-        elif method.multiple:
-            self._in_order = max(self._in_order, self._countable(tag))
-            self._confirmed = {other for other in self._confirmed if other > self._in_order}
+            self._refused.update(each for each in tags if each not in self._early)
+        if tags.start == self._in_order + 1:
+            self._in_order = tag
         else:
-            self._confirmed.add(tag)
-        while self._in_order + 1 in self._confirmed and self._countable(self._in_order + 1) > self._in_order:
+            self._early.add(tag)
+        while self._early and self._in_order + 1 in self._early:
             self._in_order += 1
-            self._confirmed.discard(self._in_order)
+        self._early = {each for each in self._early if each > self._in_order}
         self._news.set()
-
-    def _countable(self, tag: int) -> int:
-        """The tag, or the last one before the first that was refused."""
-        return tag if self._refused is None else min(tag, self._refused - 1)
 
 
 async def connect(url: str, exchange: str) -> Channel:

@@ -17,7 +17,7 @@ from typing import Any, Final, NamedTuple, NoReturn
 import hiredis
 import structlog
 
-from blazon.log import Log, Operation, Record
+from blazon.log import START, Log, Operation, Position, Record
 from blazon.relay.supervision import RelayMetrics, SinkBlocked, SinkLost
 from blazon.settings import Redis as RedisSettings
 from blazon.storage import Lease, Statement
@@ -38,6 +38,9 @@ _SAVE_IDLE: Final = 0.5
 
 _ANSWER: Final = 10.0
 """Seconds Redis may take to answer a batch."""
+
+_LOOKED_BACK: Final = 500
+"""Entries looked through at once for the last one of this log."""
 
 _CURSOR: Final = "relay.redis"
 _UPSERT: Final = (
@@ -72,8 +75,8 @@ class RedisRelay:
     cursor = _CURSOR
 
     def __init__(self, log: Log, url: str, settings: RedisSettings, metrics: RelayMetrics) -> None:
-        self.position = 0
         self.leading = False
+        self._at = START
         self._log = log
         self._url = url
         self._refill = settings.refill
@@ -88,8 +91,13 @@ class RedisRelay:
         self._saved = (0, 0.0)
         self._checked = 0.0
 
+    @property
+    def position(self) -> int:
+        """The last event that every stream has, with all before it."""
+        return self._at.sequence
+
     async def serve(self, lease: Lease) -> None:
-        """Relays while the lease is held. Raises SinkLost."""
+        """Relays while the lease is held. Raises SinkLost, and LogWentBack to be called again."""
         import redis.asyncio
         from redis.exceptions import RedisError
 
@@ -113,40 +121,53 @@ class RedisRelay:
         hints: dict[str, int] = {name: position for name, position in rows}
         head = (await self._log.reader.head()).sequence
         served = hints.get(_CURSOR, 0)
-        begin = served
+        begin = served if served <= head else 0  # a hint that is not of this log hints at nothing
         self._there.clear()
         for service, stream in self._streams.items():
             hint = hints.get(f"{_CURSOR}.{service}", 0)
             identifier = await connection.last_id(stream)
             if identifier is not None:
                 self._there.add(service)
-            last = await self._last_of_ours(identifier or "0-0", service, hint)
+            last = await self._last_of_ours(connection, service, identifier or "0-0", hint)
             if last < hint:
                 oldest = max(last, head - self._refill if self._refill else 0)
                 _log.warning("a stream lost entries; filling it again", stream=stream, has=last, begin=oldest)
                 begin = min(begin, oldest)
             self._sent[service] = last
-        self.position = begin
+        self._at = await self._log.reader.position(begin)
         self._checked = asyncio.get_running_loop().time()
 
-    async def _last_of_ours(self, last: str, service: str, hint: int) -> int:
-        """The sequence number of the last event of this log in a stream; 0 when its last entry is not of this log.
+    async def _last_of_ours(self, connection: "_Connection", service: str, last: str, hint: int) -> int:
+        """The sequence number of the last event of this log in a stream; 0 when it has none.
 
-        That may be an entry of an older platform, or of this log before it was restored from an older copy. Then every
-        event is offered, and Redis refuses those it has.
+        Behind it there may be entries of an older platform, or events that the log has lost since (a failover, a
+        restore from a copy). `last` is the id of the last entry, also of one that was deleted since.
         """
-        sequence = sequence_of(last)
-        if sequence == 0:
-            return 0
-        found = await self._log.reader.between(sequence, sequence)
         # What is not in the log any more may be an observation that was trimmed after it was relayed.
-        ours = found[0].service == service and stream_id(found[0]) == last if found else sequence == hint
-        if not ours:
-            _log.warning("a stream ends with an entry that is not of this log", stream=self._streams[service], id=last)
-        return sequence if ours else 0
+        sequence = sequence_of(last)
+        if sequence == 0 or last in await self._ids(service, sequence, sequence):
+            return sequence
+        if sequence == hint and not await self._log.reader.between(sequence, sequence):
+            return sequence
+        stream = self._streams[service]
+        _log.warning("a stream ends with an entry that is not of this log", stream=stream, id=last)
+        before = "+"
+        while identifiers := [each for each in await connection.ids_before(stream, before) if sequence_of(each)]:
+            numbers = [sequence_of(each) for each in identifiers]
+            ours = await self._ids(service, min(numbers), max(numbers))
+            for identifier in identifiers:
+                if identifier in ours:
+                    return sequence_of(identifier)
+            before = f"({identifiers[-1]}"
+        return 0
+
+    async def _ids(self, service: str, first: int, last: int) -> set[str]:
+        """The ids that a stream gives to the events of a service, from one sequence number to another."""
+        times = await self._log.reader.times_of(service, first, last)
+        return {stream_id(sequence, time) for sequence, time in times}
 
     async def _relay_all(self, connection: "_Connection", lease: Lease) -> None:
-        batch = await self._prepare(self.position)
+        batch = await self._prepare(self._at)
         while lease.held:
             now = asyncio.get_running_loop().time()
             if now - self._checked > _CHECK:
@@ -156,24 +177,25 @@ class RedisRelay:
                 await self._save(now)
             if not batch.records:
                 await self._log.pulse.beyond(self.position, _IDLE)
-                batch = await self._prepare(self.position)
+                batch = await self._prepare(self._at)
                 continue
             await connection.send(batch.commands)
             # While Redis works on this batch, the next is made.
-            following = await self._prepare(batch.records[-1].sequence)
+            sent = Position.of(batch.records[-1])
+            following = await self._prepare(sent)
             await self._acknowledge(connection, batch.missing, await connection.replies(len(batch.commands)))
-            self.position = batch.records[-1].sequence
+            self._at = sent
             batch = following
 
-    async def _prepare(self, position: int) -> "_Batch":
-        records = await self._log.after(position, _BATCH)
+    async def _prepare(self, position: Position) -> "_Batch":
+        records = await self._log.behind(position, _BATCH)
         missing = [record for record in records if record.sequence > self._sent[record.service]]
         return _Batch(records, missing, [self._command(record) for record in missing])
 
     def _command(self, record: Record) -> bytes:
         known = ("NOMKSTREAM",) if record.service in self._there else ()
         self._there.add(record.service)
-        parts = ["XADD", self._streams[record.service], *known, *self._trim, stream_id(record)]
+        parts = ["XADD", self._streams[record.service], *known, *self._trim, stream_id(record.sequence, record.time)]
         for field in flat_map(record, self._log.catalogue.of(record)).items():
             parts += field
         return _pack(tuple(parts))
@@ -194,7 +216,7 @@ class RedisRelay:
     async def _check_refused(self, connection: "_Connection", record: Record) -> None:
         """An id is refused because another process has just relayed the event, or because something is in the way."""
         stream = self._streams[record.service]
-        if not await connection.has(stream, stream_id(record)):
+        if not await connection.has(stream, stream_id(record.sequence, record.time)):
             raise SinkBlocked(
                 f"the stream {stream} has entries from after event {record.sequence} that are not of this log; set"
                 " redis.prefix to a name of your own, or move that stream away with RENAME"
@@ -278,6 +300,11 @@ class _Connection:
         pairs = dict(zip(described[::2], described[1::2], strict=True))
         last: bytes = pairs[b"last-generated-id"]
         return last.decode()
+
+    async def ids_before(self, stream: str, before: str) -> list[str]:
+        """Ids of the newest entries up to an id, or before it when it begins with `(`; the newest first."""
+        found = await self._call("XREVRANGE", stream, before, "-", "COUNT", str(_LOOKED_BACK))
+        return [entry[0].decode() for entry in found]
 
     async def has(self, stream: str, identifier: str) -> bool:
         """Whether a stream has an entry, or has trimmed everything up to it."""

@@ -13,7 +13,7 @@ from blazon.errors import Unavailable
 from blazon.log import Log, Stale, cursor_position
 from blazon.storage import Lease
 
-__all__ = ["Relay", "RelayMetrics", "SinkBlocked", "SinkLost", "SinkRefused", "keep_running", "relayed_by_all"]
+__all__ = ["Relay", "RelayMetrics", "SinkBlocked", "SinkLost", "keep_running", "relayed_by_all"]
 
 _FIRST_WAIT: Final = 0.1
 _LONGEST_WAIT: Final = 5.0
@@ -34,12 +34,6 @@ class SinkLost(Unavailable):
     title = "sink lost"
 
 
-class SinkRefused(SinkLost):
-    """The sink is there and will not take an event now. The relay offers it again."""
-
-    title = "sink refused"
-
-
 class SinkBlocked(SinkLost):
     """The sink is there and holds something that is in the way; a person must look."""
 
@@ -55,6 +49,18 @@ class RelayMetrics:
         )
         self.failures = Counter(
             "blazon_relay_failures_total", "Times a sink went away or refused.", ("sink",), registry=registry
+        )
+        self.refusals = Counter(
+            "blazon_relay_refusals_total",
+            "Times a sink refused an event, which is offered again.",
+            ("sink",),
+            registry=registry,
+        )
+        self.waiting = Gauge(
+            "blazon_relay_refused_events",
+            "Events a sink refused that wait to be offered again.",
+            ("sink",),
+            registry=registry,
         )
         self.connected = Gauge(
             "blazon_relay_connected",
@@ -76,10 +82,13 @@ class Relay(Protocol):
     name: str
     cursor: str
     """The name of its cursor in the log's database: how far it was when it was last saved."""
-    position: int
-    """Every event up to here was acknowledged by the sink, as far as this process knows."""
     leading: bool
     """Whether this process is the one that relays to the sink."""
+
+    @property
+    def position(self) -> int:
+        """Every event up to here was acknowledged by the sink, as far as this process knows."""
+        ...
 
     async def serve(self, lease: Lease) -> None:
         """Connects and relays until the lease is lost. Raises SinkLost."""

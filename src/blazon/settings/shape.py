@@ -8,6 +8,7 @@ from msgspec import Meta, Struct
 from blazon.settings.duration import Duration
 
 __all__ = [
+    "AccessSettings",
     "Admin",
     "Amqp",
     "DatabaseSettings",
@@ -168,6 +169,19 @@ class TokenSettings(Struct, frozen=True, forbid_unknown_fields=True):
     reset: Annotated[Duration, _time("How long the link of a reset mail works.", "1s")] = _span("30m")
 
 
+class AccessSettings(Struct, frozen=True, forbid_unknown_fields=True):
+    """What may be answered from memory: who somebody is, and what he may do."""
+
+    max_staleness: Annotated[
+        Duration,
+        _time(
+            "How long an answer waits when the event log must be read first, because this process stood still or does"
+            " not reach its database. After that the answer is 503.",
+            "100ms",
+        ),
+    ] = _span("1s")
+
+
 class Mail(Struct, frozen=True, forbid_unknown_fields=True):
     """Mail to users."""
 
@@ -274,6 +288,7 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     admin: Admin = Admin()
     users: UserSettings = UserSettings()
     tokens: TokenSettings = TokenSettings()
+    access: AccessSettings = AccessSettings()
     mail: Mail = Mail()
     pki: PkiSettings = PkiSettings()
     engines: EngineSettings = EngineSettings()

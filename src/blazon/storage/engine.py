@@ -4,7 +4,7 @@ from collections.abc import AsyncGenerator, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Any, Final, NamedTuple, Protocol
 
-__all__ = ["DIALECTS", "Database", "Dialect", "Lease", "Reads", "Row", "Statement", "Transaction", "Value"]
+__all__ = ["DIALECTS", "Database", "Dialect", "Lease", "Page", "Reads", "Row", "Statement", "Transaction", "Value"]
 
 Value = str | int | float | bytes | None
 Row = Sequence[Any]
@@ -15,6 +15,20 @@ class Statement(NamedTuple):
 
     sql: str
     parameters: tuple[Value, ...] = ()
+
+
+class Page(NamedTuple):
+    """A query whose rows may be large: `SELECT <columns> FROM <table> WHERE <where> ORDER BY <order> LIMIT ?`.
+
+    It ends early when the rows have more than `octets` octets of text in the column `sized`.
+    """
+
+    columns: str
+    table: str
+    where: str
+    order: str
+    sized: str
+    octets: int
 
 
 class Dialect(NamedTuple):
@@ -60,6 +74,13 @@ class Reads(Protocol):
         """The first row of a query, or None. Raises StorageUnavailable."""
         ...
 
+    async def page(self, page: Page, parameters: Sequence[Value]) -> Sequence[Row]:
+        """The rows of a page, at least one when there is one; the last parameter is the most rows.
+
+        Raises StorageUnavailable.
+        """
+        ...
+
 
 class Transaction(Reads, Protocol):
     """A write transaction. It commits when its block ends and rolls back when the block raises."""
@@ -96,7 +117,7 @@ class Lease(Protocol):
 
     @property
     def held(self) -> bool:
-        """Whether the right is still ours. It is lost with the connection it hangs on."""
+        """Whether the right is still ours. A process that stands still, or is cut off, loses it to another in time."""
         ...
 
 
@@ -126,11 +147,15 @@ class Database(Reads, Protocol):
         """Waits until this process is the one that may do `name`, and is it until the block ends."""
         ...
 
-    def signals(self, channel: str) -> AsyncGenerator[None, None]:
-        """Yields when another process called `signal` on the channel, and now and then without; never ends.
+    def signals(self, channel: str, every: float) -> AsyncGenerator[None, None]:
+        """Yields when another process called `signal` on the channel, and after `every` seconds without; never ends.
 
-        A signal may be lost on its way, so whoever waits must look each time. To be closed by who waits.
+        A signal can be lost, so whoever waits must look each time. Whoever waits closes the generator.
         """
+        ...
+
+    def drop_idle(self) -> None:
+        """Ends the connections nobody uses now. To be called when one did not answer: all may be dropped silently."""
         ...
 
     async def close(self) -> None:

@@ -5,6 +5,7 @@ import re
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from functools import lru_cache
+from types import MappingProxyType
 from typing import Any, Final
 
 import asyncpg
@@ -16,8 +17,6 @@ __all__ = ["Connections", "numbered", "translated", "translation"]
 _PATIENCE = 5.0
 """Seconds to wait for a connection before a request is told that the storage is away."""
 
-_COMMAND = 60.0
-"""Seconds a statement may take."""
 
 _SETTINGS: Final = {
     "application_name": "blazon",
@@ -28,6 +27,8 @@ _SETTINGS: Final = {
     "tcp_keepalives_interval": "5",
     "tcp_keepalives_count": "3",
 }
+
+_NONE: Final[Mapping[str, str]] = MappingProxyType({})
 
 _PASSING = (
     asyncpg.PostgresConnectionError,
@@ -85,17 +86,22 @@ class Connections:
     trip for every read, and gets stuck over connections that broke in the middle.
     """
 
-    def __init__(self, url: str, settings: Mapping[str, str], size: int) -> None:
+    def __init__(self, url: str, settings: Mapping[str, str], size: int, statement: float) -> None:
+        """`statement` is how long one may take, in seconds, unless it says otherwise."""
         self._url = url
+        self._statement = statement
         self._settings = {**_SETTINGS, **settings}
         self._free = asyncio.Semaphore(size)
         self._idle: list[Any] = []
 
-    async def connect(self) -> Any:
-        """One more connection, for whoever keeps it."""
+    async def connect(self, settings: Mapping[str, str] = _NONE) -> Any:
+        """One more connection, for whoever keeps it, with more settings of the session. Raises StorageUnavailable."""
         with translated():
             return await asyncpg.connect(
-                self._url, timeout=_PATIENCE, command_timeout=_COMMAND, server_settings=self._settings
+                self._url,
+                timeout=_PATIENCE,
+                command_timeout=self._statement,
+                server_settings={**self._settings, **settings},
             )
 
     @asynccontextmanager
@@ -123,8 +129,8 @@ class Connections:
                 return connection
         return await self.connect()
 
-    def end(self) -> None:
-        """Ends every connection."""
+    def end_idle(self) -> None:
+        """Ends every connection nobody uses now."""
         for connection in self._idle:
             connection.terminate()
         self._idle.clear()

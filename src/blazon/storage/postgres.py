@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 import hashlib
 import secrets
+import time
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
@@ -15,7 +16,7 @@ from typing import Any
 import asyncpg
 
 from blazon.errors import OutcomeUnknown, StartError, StorageUnavailable
-from blazon.storage.engine import DIALECTS, Database, Dialect, Lease, Reads, Row, Transaction, Value
+from blazon.storage.engine import DIALECTS, Database, Dialect, Lease, Page, Reads, Row, Transaction, Value
 from blazon.storage.pgconnections import Connections, numbered, translated, translation
 
 __all__ = ["PostgresDatabase"]
@@ -23,20 +24,48 @@ __all__ = ["PostgresDatabase"]
 _READERS = 10
 """Connections a process reads through at most."""
 
+_QUERY = 60.0
+_STATEMENT = 10.0
+"""Seconds that reading may take, and a statement of a write transaction. That one is short and waits for others of its
+kind at most, so what takes longer is a connection that was dropped silently."""
+
+_SCRIPT = 3600.0
+"""Seconds a migration may take, or making an index anew."""
+
 _LEADER_POLL = 0.5
 """Seconds between two tries to become the leader."""
+
+_LEASE = 5.0
+"""Seconds after which the server takes a lease from a process that stands still or is cut off."""
+
+_RENEW = 1.0
+"""Seconds between two renewals of a lease."""
+
+_HOLD = 3.0
+"""Seconds a transaction may wait for its own process, which may have been stopped between two statements, before it is
+ended and its locks are free. Every other writer waits for the head of the log meanwhile.
+
+The server does that by itself (`idle_in_transaction_session_timeout`), but not for a process that was stopped between
+preparing a statement and running it, or while it sent one: whoever waits ends those."""
+
+_END_STALLED = f"""
+SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+WHERE datname = current_database() AND usename = current_user AND application_name = current_setting('application_name')
+  AND wait_event = 'ClientRead' AND backend_xid IS NOT NULL
+  AND state_change < clock_timestamp() - interval '{_HOLD * 0.9} seconds'
+"""
 
 _RECONNECT = 0.5
 """Seconds between two tries to listen again."""
 
-_WAKE = 1.0
-"""Most seconds between two signals: one may have been lost on its way, with nothing to tell."""
-
 _PROBE = 10.0
-"""Seconds between two looks whether the connection that listens still does, ..."""
+"""Seconds between two checks whether the server still knows the connection that listens."""
 
 _PROBE_ANSWER = 5.0
-"""... and seconds that may take, as beginning to listen may: something between may drop it without a word to us."""
+"""Seconds such a check may take, or beginning to listen: a firewall may have dropped the connection silently."""
+
+_OLDEST = 14
+"""The oldest PostgreSQL that can take a lease from a process that stands still (`idle_session_timeout`)."""
 
 _SCRATCH = "blazon_scratch_"
 
@@ -58,6 +87,16 @@ class _Reader:
             row: Row | None = await self._connection.fetchrow(numbered(sql), *parameters)
             return row
 
+    async def page(self, page: Page, parameters: Sequence[Value]) -> Sequence[Row]:
+        size = f"octet_length({page.sized})"
+        rows = f"SELECT {page.columns} FROM {page.table} WHERE {page.where} ORDER BY {page.order} LIMIT ?"
+        sums = f"SELECT *, sum({size}) OVER (ORDER BY {page.order}) AS octets FROM ({rows}) AS rows"
+        return await self.rows(
+            f"SELECT {page.columns} FROM ({sums}) AS sums WHERE octets <= {page.octets} OR octets = {size}"
+            f" ORDER BY {page.order}",
+            parameters,
+        )
+
 
 class PostgresTransaction(_Reader):
     """A write transaction."""
@@ -72,7 +111,7 @@ class PostgresTransaction(_Reader):
 
     async def script(self, sql: str) -> None:
         with translated():
-            await self._connection.execute(sql)
+            await self._connection.execute(sql, timeout=_SCRIPT)
 
     async def column_of(
         self, table: str, column: str, keys: tuple[str, ...], wanted: Sequence[tuple[str, ...]]
@@ -97,14 +136,25 @@ class PostgresTransaction(_Reader):
 
 
 class _SessionLease:
-    """An advisory lock: it lasts as long as its session."""
+    """An advisory lock. It lasts as long as its session, which the server ends when it is not used for `_LEASE`."""
 
     def __init__(self, connection: Any) -> None:
         self._connection = connection
+        self._used = time.monotonic()
 
     @property
     def held(self) -> bool:
-        return not self._connection.is_closed()
+        return not self._connection.is_closed() and time.monotonic() - self._used < _LEASE
+
+    async def renew(self) -> None:
+        """Uses the session now and then, until it ends."""
+        with contextlib.suppress(StorageUnavailable):
+            while self.held:
+                await asyncio.sleep(_RENEW)
+                began = time.monotonic()
+                with translated():
+                    await self._connection.execute("SELECT 1", timeout=_LEASE)
+                self._used = began
 
 
 class PostgresDatabase:
@@ -112,26 +162,30 @@ class PostgresDatabase:
 
     shared = True
 
-    def __init__(self, url: str, settings: Mapping[str, str]) -> None:
+    def __init__(self, url: str, settings: Mapping[str, str], writing: Mapping[str, str]) -> None:
         self.dialect: Dialect = DIALECTS["postgresql"]
         self._url = url
-        self._reading = Connections(url, settings, _READERS)
-        self._writing = Connections(url, settings, 1)
+        self._reading = Connections(url, settings, _READERS, _QUERY)
+        self._writing = Connections(url, {**settings, **writing}, 1, _STATEMENT)
 
     @classmethod
     async def open(cls, url: str, *, schema: str | None = None) -> "PostgresDatabase":
         """Connects. Raises StartError when the server cannot be reached or refuses."""
-        settings = {}
-        if schema is not None:  # a scratch schema, which need not outlive a crash
-            settings = {"search_path": schema, "synchronous_commit": "off"}
+        settings, writing = {}, {"idle_in_transaction_session_timeout": f"{_HOLD:g}s"}
+        if schema is not None:  # a scratch schema, which need not outlive a crash, and which nobody else waits for
+            settings, writing = {"search_path": schema, "synchronous_commit": "off"}, {}
         try:
-            database = cls(url, settings)
-            encoding = (await database.rows("SHOW server_encoding"))[0][0]
+            database = cls(url, settings, writing)
+            shown = "SELECT current_setting('server_encoding'), current_setting('server_version_num')::int / 10000"
+            encoding, version = (await database.rows(shown))[0]
         except (StorageUnavailable, asyncpg.PostgresError, ValueError) as error:
             raise StartError(
                 f"cannot open the PostgreSQL database of database.url: {error}. Is the server running, and are host,"
                 " name and password right?"
             ) from error
+        if version < _OLDEST:
+            await database.close()
+            raise StartError(f"database.url names a PostgreSQL {version}; Blazon needs PostgreSQL {_OLDEST} or newer")
         if encoding != "UTF8":
             await database.close()
             raise StartError(
@@ -148,12 +202,16 @@ class PostgresDatabase:
         async with self._reading.one() as connection:
             return await _Reader(connection).row(sql, parameters)
 
+    async def page(self, page: Page, parameters: Sequence[Value]) -> Sequence[Row]:
+        async with self._reading.one() as connection:
+            return await _Reader(connection).page(page, parameters)
+
     async def rows_aside(self, sql: str, parameters: Sequence[Value] = ()) -> Sequence[Row]:
         return await self.rows(sql, parameters)
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Transaction]:
-        async with self._writing.one() as connection:
+        async with self._writing.one() as connection, self._unhindered():
             transaction = connection.transaction()
             with translated():
                 await transaction.start()
@@ -166,6 +224,26 @@ class PostgresDatabase:
                     await transaction.rollback()
                 raise
             await self._commit(connection, transaction)
+
+    @asynccontextmanager
+    async def _unhindered(self) -> AsyncIterator[None]:
+        """Ends transactions of processes that stand still, for as long as one of ours may wait for them."""
+
+        async def end_stalled() -> None:
+            while True:
+                with contextlib.suppress(StorageUnavailable):
+                    await self.rows(_END_STALLED)
+                await asyncio.sleep(_HOLD / 3)
+
+        ending: list[asyncio.Task[None]] = []
+        timer = asyncio.get_running_loop().call_later(_HOLD, lambda: ending.append(asyncio.create_task(end_stalled())))
+        try:
+            yield
+        finally:
+            timer.cancel()
+            for task in ending:
+                task.cancel()
+                await asyncio.wait([task])
 
     async def _commit(self, connection: Any, transaction: Any) -> None:
         try:
@@ -222,22 +300,28 @@ class PostgresDatabase:
     @asynccontextmanager
     async def leader(self, name: str) -> AsyncIterator[Lease]:
         key = _key(name)
-        async with self._session() as connection:
+        async with self._session({"idle_session_timeout": f"{_LEASE:g}s"}) as connection:
             while True:
+                lease = _SessionLease(connection)
                 with translated():
                     if await connection.fetchval("SELECT pg_try_advisory_lock($1)", key):
                         break
                 await asyncio.sleep(_LEADER_POLL)
-            yield _SessionLease(connection)
+            renewing = asyncio.create_task(lease.renew())
+            try:
+                yield lease
+            finally:
+                renewing.cancel()
+                await asyncio.wait([renewing])
 
-    async def signals(self, channel: str) -> AsyncGenerator[None, None]:
+    async def signals(self, channel: str, every: float) -> AsyncGenerator[None, None]:
         heard = asyncio.Event()
         listening = asyncio.create_task(self._listen(channel, heard))
         try:
             while not listening.done():
                 yield
                 with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(_WAKE):
+                    async with asyncio.timeout(every):
                         await heard.wait()
                 heard.clear()
             await listening
@@ -267,17 +351,20 @@ class PostgresDatabase:
                 await asyncio.sleep(_RECONNECT)
 
     @asynccontextmanager
-    async def _session(self) -> AsyncIterator[Any]:
+    async def _session(self, settings: Mapping[str, str] = {}) -> AsyncIterator[Any]:
         """A connection of one's own, for LISTEN and advisory locks, which hang on a session."""
-        connection = await self._reading.connect()
+        connection = await self._reading.connect(settings)
         try:
             yield connection
         finally:
             connection.terminate()
 
+    def drop_idle(self) -> None:
+        self._writing.end_idle()
+        self._reading.end_idle()
+
     async def close(self) -> None:
-        self._writing.end()
-        self._reading.end()
+        self.drop_idle()
 
 
 def _key(name: str) -> int:

@@ -21,7 +21,7 @@ from typing import IO, Any
 import apsw
 
 from blazon.errors import BlazonError, IntegrityConflict, OutcomeUnknown, StartError, StorageUnavailable
-from blazon.storage.engine import DIALECTS, Database, Dialect, Lease, Reads, Row, Transaction, Value
+from blazon.storage.engine import DIALECTS, Database, Dialect, Lease, Page, Reads, Row, Transaction, Value
 
 __all__ = ["SqliteDatabase"]
 
@@ -109,6 +109,24 @@ class _Reader:
             return self._connection.execute(sql, parameters).fetchone()
         except apsw.Error as error:
             raise _translation(error) from error
+
+    async def page(self, page: Page, parameters: Sequence[Value]) -> Sequence[Row]:
+        sql = (
+            f"SELECT {page.columns}, octet_length({page.sized}) FROM {page.table} WHERE {page.where}"
+            f" ORDER BY {page.order} LIMIT ?"
+        )
+        found: list[Row] = []
+        octets = 0
+        try:
+            # Rows are read one by one: those behind the page are never read.
+            for row in self._connection.execute(sql, parameters):
+                octets += row[-1] or 0
+                if found and octets > page.octets:
+                    break
+                found.append(row[:-1])
+        except apsw.Error as error:
+            raise _translation(error) from error
+        return found
 
 
 class SqliteTransaction(_Reader):
@@ -298,9 +316,13 @@ class SqliteDatabase(_Reader):
     async def leader(self, name: str) -> AsyncIterator[Lease]:
         yield _Sole()
 
-    async def signals(self, channel: str) -> AsyncGenerator[None, None]:
-        await asyncio.Event().wait()
-        yield
+    async def signals(self, channel: str, every: float) -> AsyncGenerator[None, None]:
+        while True:
+            await asyncio.sleep(every)
+            yield
+
+    def drop_idle(self) -> None:
+        pass
 
     async def close(self) -> None:
         async with self._writing:

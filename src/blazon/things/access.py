@@ -28,6 +28,9 @@ _MASK: Final = {action: mask_of(action) for action in Action}
 _GIVEN: Final = {action: f"a policy gives the thing {action} on the channel" for action in Action}
 
 
+_POLICY_CHANGES: Final = frozenset(("policies.add", "policies.update", "policies.delete"))
+
+
 class _Channel(msgspec.Struct, gc=False):
     """A channel. One that only a policy names so far has no owner and is not enabled."""
 
@@ -84,7 +87,6 @@ class Access:
     def __init__(self, database: Database, sealer: Sealer) -> None:
         self._database = database
         self._digest = sealer.digest
-        self._loaded = 0
         self._newest = 0
         self._things: dict[bytes, _Thing] = {}
         self._keys: dict[bytes, _Thing] = {}
@@ -102,8 +104,10 @@ class Access:
             POLICY.name: lambda record: self._heard_policy(record, read_policy(record.data)),
         }
 
-    async def load(self) -> None:
+    async def reload(self) -> int:
         """Reads everything. What is recorded from then on comes through `hear`."""
+        for table in (self._things, self._keys, self._channels, self._others, self._owners, self._counts, self._total):
+            table.clear()
         gc.disable()  # millions of objects are made here, and none is garbage
         try:
             async with self._database.snapshot() as snapshot:
@@ -118,7 +122,8 @@ class Access:
                         self._grant(subject, channel, mask)
         finally:
             gc.enable()
-        self._loaded = head.sequence
+        self._newest = head.sequence
+        return head.sequence
 
     def _add_things(self, rows: Sequence[Row]) -> None:
         """Things that are not here yet: id, key hash, owner, status. What `_set_thing` does, for very many."""
@@ -136,10 +141,11 @@ class Access:
             self._total[enabled] += number
 
     def hear(self, records: Sequence[Record]) -> None:
-        """A listener of the log."""
+        """Takes in what changed. Raises when a newer release changed something in a way this one cannot read."""
         for record in records:
-            if record.service == "things" and record.sequence > self._loaded:
-                self._hear[record.subject.partition(":")[0]](record)
+            hear = self._hear.get(record.subject.partition(":")[0]) if record.service == "things" else None
+            if hear is not None:
+                hear(record)
                 self._newest = max(self._newest, record.sequence)
 
     def count(self, owner: str | None, status: Status | None) -> int:
@@ -264,6 +270,8 @@ class Access:
         return channel
 
     def _heard_policy(self, record: Record, facts: _PolicyFacts) -> None:
+        if record.type not in _POLICY_CHANGES:
+            raise LookupError(f"{record.type} changes a policy in a way that is not known here")
         gone = record.type == "policies.delete"
         self._grant(facts.subject, facts.object, 0 if gone else mask_of(*facts.actions))
 

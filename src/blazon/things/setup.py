@@ -31,9 +31,9 @@ def build(house: House) -> Parts:
     people = house.offers.get(People)
     store = Store(house.database)
     access = Access(house.database, house.sealer)
-    house.log.listen(access.hear)
+    house.log.listen(access)
     orders = Orders(store)
-    house.log.listen(orders.hear)
+    house.log.listen(orders)
     rights = Rights(store, people)
     channel_store = GroupStore(house.database, GROUPING)
     channel_rights = GroupRights(GROUPING, channel_store, people)
@@ -50,5 +50,4 @@ def build(house: House) -> Parts:
             *AccessApi(Decisions(house.log, access, people, rights, channel_rights)).routes(),
         ),
         offers=(access,),
-        prepare=access.load,
     )

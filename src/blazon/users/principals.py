@@ -47,8 +47,14 @@ class Principals:
             )
         return principal
 
+    async def reload(self) -> int:
+        """Forgets everything."""
+        self._dropped += 1
+        self._known.clear()
+        return 0
+
     def hear(self, records: Sequence[Record]) -> None:
-        """A listener of the log: drops the users that changed."""
+        """Drops the users that changed."""
         for record in records:
             if record.service == "users" and record.subject.startswith("user:"):
                 self._dropped += 1

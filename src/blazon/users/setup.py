@@ -33,7 +33,7 @@ def build(house: House) -> Parts:
     settings = house.settings
     store = Store(house.database)
     principals = Principals(store)
-    house.log.listen(principals.hear)
+    house.log.listen(principals)
     rights = Rights(store, principals)
     people = People(house.log, principals, rights)
     group_store = GroupStore(house.database, GROUPING)

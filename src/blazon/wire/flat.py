@@ -19,13 +19,13 @@ def stream_name(prefix: str, service: str) -> str:
     return f"{prefix}.{service}"
 
 
-def stream_id(record: Record) -> str:
-    """The entry id of a record: `<milliseconds>-<sequence>`.
+def stream_id(sequence: int, time: int) -> str:
+    """The entry id of a record with this sequence number and time: `<milliseconds>-<sequence>`.
 
     Times never go back and sequence numbers grow, so ids grow; Redis refuses one that does not, and thereby an event
     that is there already.
     """
-    return f"{record.time // 1_000_000}-{record.sequence}"
+    return f"{time // 1_000_000}-{sequence}"
 
 
 def sequence_of(identifier: str) -> int:

@@ -134,8 +134,14 @@ class Crls:
             url=urls[0] if urls else "",
         )
 
+    async def reload(self) -> int:
+        """Has every list built anew when it is asked for."""
+        for kept in self._lists.values():
+            kept.dirty_since = asyncio.get_running_loop().time()
+        return 0
+
     def hear(self, records: Sequence[Record]) -> None:
-        """A listener of the log: the list of a CA is old when something it issued was revoked or held, or no longer.
+        """The list of a CA is old when something it issued was revoked or held, or no longer.
 
         That of a CA that is gone goes with it: another one may come by its id.
         """

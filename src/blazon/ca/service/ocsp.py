@@ -132,6 +132,7 @@ class Ocsp:
         production = _Production()
         self._productions.setdefault(serial, set()).add(production)
         try:
+            await self._log.current()
             signed = await self._signed(request, now)
             if signed is None:
                 return Answer(ocsp_error(OcspError.UNAUTHORIZED))
@@ -210,8 +211,16 @@ class Ocsp:
             return CertStatus(cert_id, CertState.REVOKED, now, until, revoked_at, Reason.CESSATION_OF_OPERATION)
         return CertStatus(cert_id, CertState.GOOD, now, until)
 
+    async def reload(self) -> int:
+        """Forgets every answer."""
+        self._answers.clear()
+        for productions in self._productions.values():
+            for production in productions:
+                production.changed = True
+        return 0
+
     def hear(self, records: Sequence[Record]) -> None:
-        """A listener of the log: forgets the answers about what changed."""
+        """Forgets the answers about what changed."""
         for record in records:
             if record.service != "ca" or not record.is_fact or record.type in _WITHOUT_EFFECT:
                 continue

@@ -53,15 +53,19 @@ class AccessApi:
     def __init__(self, decisions: Decisions) -> None:
         self._decisions = decisions
 
-    def identify_at_once(self, call: Call[NoBody, NoQuery]) -> Reply:
+    def identify_at_once(self, call: Call[NoBody, NoQuery]) -> Reply | None:
+        return self._identified(call) if self._decisions.is_current() else None
+
+    def _identified(self, call: Call[NoBody, NoQuery]) -> Reply:
         return Reply(200, Identified(self._decisions.identify(call.caller, device_key(call.headers))))
 
     async def identify_thing(self, call: Call[NoBody, NoQuery]) -> Reply:
-        return self.identify_at_once(call)
+        await self._decisions.current()
+        return self._identified(call)
 
     def access_at_once(self, call: Call[AccessBody, NoQuery]) -> Reply | None:
         subject, object_, action, entity_type = _question(call)
-        if entity_type != "thing":
+        if entity_type != "thing" or not self._decisions.is_current():
             return None  # what users may do is in the tables
         thing = self._decisions.authorize_thing(call.caller, subject, object_, action)
         return Reply(200, Allowed(thing, authorized=True))

@@ -3,7 +3,7 @@
 from typing import Final
 
 from blazon.caller import Caller
-from blazon.errors import Forbidden, Malformed, Unauthenticated, Unavailable
+from blazon.errors import Forbidden, Malformed, Unauthenticated
 from blazon.grouping import Action, Authorized, GroupRights, rules
 from blazon.log import Log
 from blazon.things.access import Access, Verdict
@@ -28,11 +28,18 @@ class Decisions:
         self._rights = rights
         self._channel_rights = channel_rights
 
+    def is_current(self) -> bool:
+        """Whether `identify` and `authorize_thing` may answer; else call `current` before them."""
+        return self._log.is_current()
+
+    async def current(self) -> None:
+        """Brings memory up to date with what others recorded. Raises Unavailable."""
+        await self._log.current()
+
     def identify(self, caller: Caller, key: str) -> str:
-        """The id of the thing a key belongs to. Raises Unauthenticated, Unavailable."""
+        """The id of the thing a key belongs to. Raises Unauthenticated. Needs `is_current`."""
         if not key:
             raise Unauthenticated("missing or invalid thing key: send Authorization: Thing <key>")
-        self._check_current()
         thing = self._access.identify(key)
         if thing is None:
             raise Unauthenticated("no enabled thing has this key")
@@ -46,7 +53,7 @@ class Decisions:
         return verdict.thing
 
     def authorize_thing(self, caller: Caller, key: str, channel: str, action: Action) -> str:
-        """As `authorize`, for the thing with a key."""
+        """As `authorize`, for the thing with a key. Needs `is_current`."""
         verdict = self._verdict_of_key(key, channel, action)
         self._allow(caller, verdict, Authorized("thing", verdict.thing, channel, action.value))
         return verdict.thing
@@ -73,12 +80,12 @@ class Decisions:
         return verdict
 
     async def _verdict(self, subject: str, object_: str, action: Action, entity_type: str) -> Verdict:
+        await self._log.current()
         if entity_type == "thing":
             return self._verdict_of_key(subject, object_, action)
         _check(subject, object_)
         if entity_type not in _ENTITIES:
             raise Malformed('malformed policy: entity_type must be "thing", "client" or "group"')
-        self._check_current()
         principal = await self._people.get(subject)
         if principal is not None and not principal.enabled:
             return Verdict(allowed=False, reason="the subject is disabled")
@@ -90,13 +97,7 @@ class Decisions:
 
     def _verdict_of_key(self, key: str, channel: str, action: Action) -> Verdict:
         _check(key, channel)
-        self._check_current()
         return self._access.by_key(key, channel, action)
-
-    def _check_current(self) -> None:
-        """Memory decides only while it hears what others record: else what they took away would be given here."""
-        if not self._log.is_current():
-            raise Unavailable("this process does not reach its database and cannot know who may do what; try again")
 
 
 def _check(subject: str, object_: str) -> None:
