@@ -272,15 +272,20 @@ def _signed(_: Record, data: Signed) -> Fields:
     }
 
 
-CA_CREATE: Final = _SERVICE.fact("ca.create", AuthorityState, _authority)
-CA_IMPORT: Final = _SERVICE.fact("ca.import", AuthorityState, _authority)
-CA_UPDATE_STATUS: Final = _SERVICE.fact("ca.update.status", AuthorityState, _authority)
-CA_UPDATE_METADATA: Final = _SERVICE.fact("ca.update.metadata", AuthorityState, _authority)
-CA_DELETE: Final = _SERVICE.fact("ca.delete", AuthorityState, _authority)
-CA_SIGN_CERTIFICATE: Final = _SERVICE.fact("ca.sign-certificate", CertificateState, _certificate)
-CERTIFICATE_IMPORT: Final = _SERVICE.fact("ca.certificate.import", CertificateState, _certificate)
-CERTIFICATE_UPDATE_STATUS: Final = _SERVICE.fact("certificate.update.status", CertificateState, _certificate)
-CERTIFICATE_UPDATE_METADATA: Final = _SERVICE.fact("certificate.update.metadata", CertificateState, _certificate)
+_ALWAYS: Final = frozenset({"engine_id"})
+"""The document lists it of every CA; of one whose key is elsewhere it is empty."""
+
+CA_CREATE: Final = _SERVICE.fact("ca.create", AuthorityState, _authority, _ALWAYS)
+CA_IMPORT: Final = _SERVICE.fact("ca.import", AuthorityState, _authority, _ALWAYS)
+CA_UPDATE_STATUS: Final = _SERVICE.fact("ca.update.status", AuthorityState, _authority, _ALWAYS)
+CA_UPDATE_METADATA: Final = _SERVICE.fact("ca.update.metadata", AuthorityState, _authority, _ALWAYS)
+CA_DELETE: Final = _SERVICE.fact("ca.delete", AuthorityState, _authority, _ALWAYS)
+CA_SIGN_CERTIFICATE: Final = _SERVICE.fact("ca.sign-certificate", CertificateState, _certificate, _ALWAYS)
+CERTIFICATE_IMPORT: Final = _SERVICE.fact("ca.certificate.import", CertificateState, _certificate, _ALWAYS)
+CERTIFICATE_UPDATE_STATUS: Final = _SERVICE.fact("certificate.update.status", CertificateState, _certificate, _ALWAYS)
+CERTIFICATE_UPDATE_METADATA: Final = _SERVICE.fact(
+    "certificate.update.metadata", CertificateState, _certificate, _ALWAYS
+)
 REQUEST_CREATE: Final = _SERVICE.fact("ca.request.create", RequestState, _request)
 REQUEST_DELETE: Final = _SERVICE.fact("ca.request.delete", RequestState, _request)
 PROFILE_CREATE: Final = _SERVICE.fact("ca.profile.create", ProfileState, _profile)
