@@ -100,6 +100,14 @@ class Engine(Protocol):
         """Whether a signature with such a key takes less than a millisecond and waits for nothing outside."""
         ...
 
+    def check_makes(self, spec: KeySpec) -> None:
+        """Whether `create` makes such keys. Raises RuleBroken, with those it makes, when it does not."""
+        ...
+
+    def check_takes(self, spec: KeySpec) -> None:
+        """Whether `import_key` takes such keys. Raises RuleBroken when it does not."""
+        ...
+
     def create(self, name: str, spec: KeySpec) -> StoredKey:
         """Makes a key.
 

@@ -74,9 +74,15 @@ class KmsEngine(Engine):
     def quick(self, spec: KeySpec) -> bool:
         return False
 
+    def check_makes(self, spec: KeySpec) -> None:
+        check_supported(self._id, _SUPPORTED, spec)
+
+    def check_takes(self, spec: KeySpec) -> None:
+        raise self._makes_its_own()
+
     def create(self, name: str, spec: KeySpec) -> StoredKey:
         check_name(name)
-        check_supported(self._id, _SUPPORTED, spec)
+        self.check_makes(spec)
         if self._by_alias(name) is not None:
             raise Conflict(f"the engine {self._id} has a key {name} already")
         with self._asking("make a key") as client:
@@ -94,7 +100,10 @@ class KmsEngine(Engine):
             return self._stored(client, name, arn)
 
     def import_key(self, name: str, private_key: PrivateKey) -> StoredKey:
-        raise RuleBroken(f"the engine {self._id} does not take keys that were made elsewhere; AWS KMS makes its own")
+        raise self._makes_its_own()
+
+    def _makes_its_own(self) -> RuleBroken:
+        return RuleBroken(f"the engine {self._id} does not take keys that were made elsewhere; AWS KMS makes its own")
 
     def open(self, key: StoredKey) -> PrivateKey:
         with self._asking("find a key") as client:

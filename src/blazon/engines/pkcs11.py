@@ -67,6 +67,14 @@ class Pkcs11Engine(Engine):
     def quick(self, spec: KeySpec) -> bool:
         return False
 
+    def check_makes(self, spec: KeySpec) -> None:
+        token = self._token  # what it makes it said when it was opened; only then it must be asked
+        supported = self._ask(lambda token: token.supported) if token is None else token.supported
+        check_supported(self._id, supported, spec)
+
+    def check_takes(self, spec: KeySpec) -> None:
+        self.check_makes(spec)
+
     def create(self, name: str, spec: KeySpec) -> StoredKey:
         check_name(name)
 

@@ -51,9 +51,15 @@ class SoftwareEngine(Engine):
     def quick(self, spec: KeySpec) -> bool:
         return spec.type is not KeyType.RSA or spec.bits <= _QUICK_RSA
 
+    def check_makes(self, spec: KeySpec) -> None:
+        check_supported(self._id, ALL_KEYS, spec)
+
+    def check_takes(self, spec: KeySpec) -> None:
+        """Every key a CA may have."""
+
     def create(self, name: str, spec: KeySpec) -> StoredKey:
         check_name(name)
-        check_supported(self._id, ALL_KEYS, spec)
+        self.check_makes(spec)
         return self._seal(name, generate_key(spec))
 
     def import_key(self, name: str, private_key: PrivateKey) -> StoredKey:

@@ -85,7 +85,8 @@ class Authorities:
     async def create(self, caller: Caller, draft: AuthorityDraft) -> Authority:
         """Makes a CA with a key of its own in an engine: a root, or below a parent that signs here.
 
-        Steps: check, on a draft with another key → intent → key → draft, checked → signature → record and answer.
+        Steps: check, on a draft with another key, and what the engine makes → intent → key → draft, checked →
+        signature → record and answer.
         """
         return await self._intents.to_the_end(self._create(caller, draft))
 
@@ -107,6 +108,7 @@ class Authorities:
                 await self._founding.check_free(identifier, draft.subject.common_name, basis)
                 # What a rule forbids is refused before a key is made: the rules look at everything but the key.
                 self._draft(draft, _stand_in(), parent)
+                await self._engines.threads(engine.id).run(engine.check_makes, draft.spec)
                 intent = await intents.begin(IntentKind.CREATE, identifier, engine.id)
                 key = await self._engines.threads(engine.id).run(engine.create, intent.key_name, draft.spec)
                 certificate = await self._certify(draft, key, parent, intents, basis)

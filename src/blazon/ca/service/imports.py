@@ -23,7 +23,7 @@ from blazon.ca.x509 import (
     subject_of,
 )
 from blazon.caller import Caller
-from blazon.engines import Engines, PrivateKey, cpu_threads
+from blazon.engines import Engines, PrivateKey, cpu_threads, spec_of
 from blazon.errors import Conflict
 from blazon.log import Decision, Log
 
@@ -86,6 +86,8 @@ class Imports:
                 await self._founding.check_free(identifier, subject.common_name, basis)
                 key = None
                 if private_key is not None:
+                    threads = self._engines.threads(engine.id)
+                    await threads.run(engine.check_takes, spec_of(private_key.public_key()))
                     intent = await intents.begin(IntentKind.IMPORT, identifier, engine.id)
                     basis[INTENT.of(intent.id)] = intent.revision
                     key = await self._engines.threads(engine.id).run(engine.import_key, intent.key_name, private_key)

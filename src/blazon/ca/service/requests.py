@@ -89,9 +89,10 @@ class Requests:
                 basis = await self._rights.pki(caller)
                 profile_id = await self._founding.profile_of(draft.profile, basis)
                 await self._founding.check_free(identifier, draft.subject.common_name, basis)
+                threads = self._engines.threads(engine.id)
+                await threads.run(engine.check_makes, draft.spec)
                 intent = await intents.begin(IntentKind.REQUEST, identifier, engine.id)
                 basis |= {REQUEST.of(identifier): 0, INTENT.of(intent.id): intent.revision}
-                threads = self._engines.threads(engine.id)
                 key = await threads.run(engine.create, intent.key_name, draft.spec)
                 opened = await threads.run(self._engines.open, key)
                 pem = await threads.run(request_ca, opened, draft.subject, draft.options)
