@@ -137,7 +137,7 @@ class Dispatcher:
         )
         try:
             _check_host(asked)
-            node, values = self._paths.find(asked.path)
+            node, values = self._paths.find(scope["raw_path"].decode("ascii"))
             if node.resource is not None and asked.method in ("GET", "HEAD"):
                 await node.resource(scope, receive, send)
                 return
@@ -150,7 +150,7 @@ class Dispatcher:
         await answers.send(send, written)
 
     def question(self, method: str, path: str) -> "Question | None":
-        """What `answer` needs to answer a request, when a route serves it."""
+        """What `answer` needs to answer a request to a path, as it came, when a route serves it."""
         try:
             node, values = self._paths.find(path)
         except NotFound:

@@ -33,6 +33,22 @@ __all__ = [
 ]
 
 _ID: Final = re.compile(r"[A-Za-z0-9_.-]{1,64}", re.ASCII)
+_PATH_WORDS: Final = frozenset({
+    "cacerts", "certificate", "certificates", "chain", "cn", "crl", "csrattrs", "expiration", "fullcmc", "health",
+    "import", "metadata", "ocsp", "serverkeygen", "sign", "signature", "simpleenroll", "simplereenroll", "sn", "status",
+    "verify",
+})  # fmt: skip
+"""What stands beside the id of a CA or below it in a path, those of EST (RFC 7030 §3.2.2) included.
+
+A CA with such an id could not be reached, or would be taken for something else.
+"""
+
+_ENDINGS: Final = (".crl", ".cer")
+"""What may stand behind the id of a CA in the address of its CRL or its certificate."""
+
+_UNKNOWN: Final = "-"
+"""What answers show in the place of the id of a CA that is not known."""
+
 _EMPTY: Final = msgspec.Raw(b"{}")
 _METADATA_BYTES: Final = 64 * 1024
 
@@ -88,8 +104,12 @@ def issued_fields(
 def check_id(identifier: str) -> str:
     """An id somebody chose for a CA; the name of its key in the engine begins with it."""
     # `.` and `..` are steps in a path, which clients take before they ask.
-    if not _ID.fullmatch(identifier) or identifier in (".", ".."):
-        raise Malformed("the id of a CA is 1 to 64 letters, digits and _ . -, and not . or ..")
+    if not _ID.fullmatch(identifier) or identifier in (".", "..", _UNKNOWN) or identifier.endswith(_ENDINGS):
+        raise Malformed(
+            "the id of a CA is 1 to 64 letters, digits and _ . -, is not . or .. or -, and does not end in .crl or .cer"
+        )
+    if identifier in _PATH_WORDS:
+        raise Malformed(f"the id of a CA cannot be {identifier!r}, which is a word of the paths of this API")
     return identifier
 
 
