@@ -207,7 +207,7 @@ class Dispatcher:
                 written = answers.of_octets(octets, asked.headers, bound.route.method)
             else:
                 if bound.says_json:
-                    reading.check_json(asked.headers)
+                    reading.check_json(asked.headers, bound.route.media)
                 reply = bound.at_once(self._call(bound, values, ANONYMOUS, bound.no_query, asked, asked.body))
                 if reply is None:
                     return None
@@ -248,7 +248,7 @@ class Dispatcher:
         caller = await self._authenticate(route.auth, asked.headers)
         query = reading.query_of(asked.query, route.query) if asked.query else bound.no_query
         if bound.says_json:
-            reading.check_json(asked.headers)
+            reading.check_json(asked.headers, bound.route.media)
         raw = await self._body(asked) if bound.takes_body else b""
         return self._call(bound, values, caller, query, asked, raw)
 
