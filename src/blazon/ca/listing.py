@@ -200,7 +200,7 @@ def _condition(fields: Mapping[str, Field], text: str) -> Condition:
     try:
         return Condition(field.column, comparison, _value(field, match["value"]))
     except Malformed as error:
-        raise Malformed(f"invalid query parameters: {match['field']}: {error.reason}") from None
+        raise Malformed(f"invalid query parameters: {match['field']}: {error.text}") from None
 
 
 def _value(field: Field, text: str) -> str | int:

@@ -153,7 +153,8 @@ class AuthorityApi:
         wanted = Owner.EXTERNAL if not body.private_key else Owner.IMPORTED
         if body.ca_type and body.ca_type != wanted:
             raise Malformed(
-                f"CA type inconsistent: {body.ca_type[:60]} given; with a private key it is IMPORTED, without EXTERNAL"
+                "CA type inconsistent",
+                f"ca_type is {body.ca_type[:60]!r}; it is IMPORTED with a private key, and EXTERNAL without",
             )
         draft = ImportDraft(
             id=body.id or "",

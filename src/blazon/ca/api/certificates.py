@@ -88,7 +88,7 @@ class CertificateApi:
     async def sign_certificate(self, call: Call[SignBody, NoQuery]) -> Reply:
         body = call.body
         if not body.sign_verbatim and body.subject is None:
-            raise Malformed("struct validation error: give a subject, or sign_verbatim true for that of the CSR")
+            raise Malformed("struct validation error", "give a subject, or sign_verbatim true for that of the CSR")
         draft = SignDraft(
             request=read_csr(octets_of("csr", body.csr)),
             subject=None if body.sign_verbatim or body.subject is None else body.subject.read(),

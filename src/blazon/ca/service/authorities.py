@@ -146,7 +146,7 @@ class Authorities:
         try:
             parent = await self._keyring.get(name)
         except NotFound:
-            raise NotFound("CA not found: there is none with the id or the name in parent_id") from None
+            raise NotFound("CA not found", "there is none with the id or the name in parent_id") from None
         basis[AUTHORITY.of(parent.authority.id)] = parent.authority.revision
         return parent
 

@@ -120,4 +120,4 @@ class Imports:
     async def _check_new(self, certificate: x509.Certificate) -> None:
         known = await self._store.authority_with(format_serial(certificate.serial_number), der_of(certificate))
         if known is not None:
-            raise Conflict(f"{EXISTS}: this certificate is that of the CA {known}")
+            raise Conflict(EXISTS, f"this certificate is that of the CA {known}")

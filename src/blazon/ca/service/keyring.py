@@ -41,7 +41,7 @@ class Loaded(msgspec.Struct, frozen=True, eq=False):
     def signer(self) -> PrivateKey:
         """The key. Raises Malformed when it is elsewhere."""
         if self.private_key is None:
-            raise Malformed("CA type inconsistent: the CA is EXTERNAL, its key is not here")
+            raise Malformed("CA type inconsistent", "the CA is EXTERNAL, its key is not here")
         return self.private_key
 
 

@@ -52,6 +52,13 @@ _UNKNOWN: Final = "-"
 _EMPTY: Final = msgspec.Raw(b"{}")
 _METADATA_BYTES: Final = 64 * 1024
 
+# What clients compare with the texts they know (fact sheet §2c.1).
+_CA_STATUS: Final = "CA Status inconsistent"
+_CA_TRANSITION: Final = "status transition not allowed for CA"
+_TRANSITION: Final = "new status transition not allowed for certificate"
+
+_HELD: Final = "it is held; end the hold with ACTIVE, or revoke it for good"
+
 
 class Deltas(msgspec.Struct, frozen=True):
     """How long before its end a certificate is near it and critical, in seconds."""
@@ -116,7 +123,7 @@ def check_id(identifier: str) -> str:
 def check_subject(subject: Subject) -> Subject:
     """A CA is called by its common name."""
     if not subject.common_name.strip():
-        raise Malformed("struct validation error: subject.common_name is missing")
+        raise Malformed("struct validation error", "subject.common_name is missing")
     return subject
 
 
@@ -148,7 +155,7 @@ def changed_status(entity: Authority | Certificate, wanted: Status, reason: Reas
     """
     is_ca = isinstance(entity, Authority)
     kind = RuleBroken if is_ca else Malformed
-    refused = "status transition not allowed for CA" if is_ca else "new status transition not allowed for certificate"
+    refused = _CA_TRANSITION if is_ca else _TRANSITION
     held = entity.status is Status.REVOKED and entity.reason is Reason.CERTIFICATE_HOLD
     if wanted is Status.REVOKED:
         if entity.status is Status.REVOKED and (not held or reason is Reason.CERTIFICATE_HOLD):
@@ -186,22 +193,22 @@ def fallen(entity: Authority | Certificate, now: int) -> dict[str, Any]:
 def check_can_live(entity: Authority | Certificate, over: Authority | None) -> None:
     """Nothing lives below a CA that was revoked for good. `over` is that CA."""
     if over is not None and isinstance(entity, Authority):
-        raise RuleBroken(f"status transition not allowed for CA: the CA {over.id} above it is REVOKED for good")
+        raise RuleBroken(_CA_TRANSITION, f"the CA {over.id} above it is REVOKED for good")
     if over is not None:
-        raise Malformed(f"new status transition not allowed for certificate: the CA {over.id} is REVOKED for good")
+        raise Malformed(_TRANSITION, f"the CA {over.id} is REVOKED for good")
 
 
 def check_can_sign(authority: Authority, over: Authority | None = None) -> None:
     """A CA signs as long as it lives and has its key here, and `over`, a CA above it, was not revoked for good."""
     if not authority.status.living:
-        raise Malformed(f"CA Status inconsistent: the CA is {authority.status}")
+        raise Malformed(_CA_STATUS, f"the CA is {authority.status}")
     if over is not None:
-        raise Malformed(f"CA Status inconsistent: the CA {over.id} above it is REVOKED")
+        raise Malformed(_CA_STATUS, f"the CA {over.id} above it is REVOKED")
     if authority.key is None or authority.type is Owner.EXTERNAL:
-        raise Malformed("CA type inconsistent: the CA is EXTERNAL, its key is not here")
+        raise Malformed("CA type inconsistent", "the CA is EXTERNAL, its key is not here")
 
 
 def check_deletable(authority: Authority) -> None:
     """A CA is deleted once it is over."""
     if authority.status is not Status.EXPIRED and not is_over(authority):
-        raise Malformed(f"CA Status inconsistent: the CA is {authority.status}; revoke it before you delete it")
+        raise Malformed(_CA_STATUS, f"the CA is {authority.status}; revoke it before you delete it")
