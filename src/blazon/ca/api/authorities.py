@@ -59,7 +59,7 @@ class CreateCaBody(Struct, frozen=True, kw_only=True):
 
 
 class ImportCaBody(Struct, frozen=True, kw_only=True):
-    """A CA made elsewhere: IMPORTED with its private key, EXTERNAL without."""
+    """A CA made elsewhere: IMPORTED with its private key, EXTERNAL without. `ca_chain` is in any order."""
 
     ca: Encoded
     id: str | None = None
@@ -90,7 +90,7 @@ class RequestCaBody(Struct, frozen=True, kw_only=True):
 
 
 class CompleteBody(Struct, frozen=True, kw_only=True):
-    """The certificate an outside parent made, and those above it; the rest replaces what was requested."""
+    """The certificate of an outside parent, those above it in any order, and what replaces what was requested."""
 
     certificate: Encoded
     ca_chain: tuple[Encoded, ...] | None = None
