@@ -106,7 +106,7 @@ class Authorities:
                 parent = await self._parent(draft.parent, basis)
                 self._check_times(draft, parent)
                 await self._founding.check_free(identifier, draft.subject.common_name, basis)
-                # What a rule forbids is refused before a key is made: the rules look at everything but the key.
+                # What a rule forbids is refused before anything is recorded: the rules look at all but the key.
                 self._draft(draft, _stand_in(), parent)
                 await self._engines.threads(engine.id).run(engine.check_makes, draft.spec)
                 intent = await intents.begin(IntentKind.CREATE, identifier, engine.id)
@@ -210,12 +210,12 @@ class Authorities:
         return await self._change(caller, name, events.CA_UPDATE_METADATA, lambda _: {"metadata": kept})
 
     async def set_status(self, caller: Caller, name: str, status: Status, reason: Reason) -> Authority:
-        """Revokes a CA, holds it, or ends a hold. What stands below a CA revoked for good follows by itself (B13)."""
+        """Revokes a CA, holds it, ends a hold, or ends its life. What is below a CA revoked for good follows (B13)."""
 
         def change(authority: Authority) -> dict[str, Any]:
             return rules.changed_status(authority, status, reason, self._log.clock.now())
 
-        return await self._change(caller, name, events.CA_UPDATE_STATUS, change, lives=status is Status.ACTIVE)
+        return await self._change(caller, name, events.CA_UPDATE_STATUS, change, lives=status is not Status.REVOKED)
 
     async def _change(
         self, caller: Caller, name: str, kind: EventType[AuthorityState], change: Any, *, lives: bool = False

@@ -262,12 +262,12 @@ class Certificates:
         return await self._change(caller, serial, events.CERTIFICATE_UPDATE_METADATA, lambda _: {"metadata": kept})
 
     async def set_status(self, caller: Caller, serial: str, status: Status, reason: Reason) -> Certificate:
-        """Revokes a certificate, holds it, or ends a hold."""
+        """Revokes a certificate, holds it, ends a hold, or ends its life."""
 
         def change(certificate: Certificate) -> dict[str, Any]:
             return rules.changed_status(certificate, status, reason, self._log.clock.now())
 
-        lives = status is Status.ACTIVE
+        lives = status is not Status.REVOKED
         return await self._change(caller, serial, events.CERTIFICATE_UPDATE_STATUS, change, lives=lives)
 
     async def _change(

@@ -150,7 +150,8 @@ def read_reason(text: str | None) -> Reason:
 def changed_status(entity: Authority | Certificate, wanted: Status, reason: Reason, now: int) -> dict[str, Any]:
     """What changes when somebody sets a status; `now` is in Unix nanoseconds.
 
-    EXPIRED is final; REVOKED is final unless the reason was CertificateHold. What the clock sets nobody else does. The
+    REVOKED can be set, ACTIVE to end a hold, and EXPIRED before the clock does. EXPIRED is final; REVOKED is final
+    unless the reason was CertificateHold, and what is held cannot become EXPIRED, which would take it off the CRL. The
     date of a hold stays when it becomes final (RFC 5280 §5.3.1 asks for the first, as the doubt began there).
     """
     is_ca = isinstance(entity, Authority)
@@ -161,7 +162,7 @@ def changed_status(entity: Authority | Certificate, wanted: Status, reason: Reas
         if entity.status is Status.REVOKED and (not held or reason is Reason.CERTIFICATE_HOLD):
             raise Malformed("CA already revoked" if is_ca else "certificate already revoked")
         if entity.status is Status.EXPIRED:
-            raise kind(f"{refused}: it is EXPIRED, which is final")
+            raise kind(refused, "it is EXPIRED, which is final")
         return {
             "status": Status.REVOKED,
             "reason": reason,
@@ -171,8 +172,10 @@ def changed_status(entity: Authority | Certificate, wanted: Status, reason: Reas
         status = status_at(now // 1_000_000_000, entity.near_at, entity.critical_at, entity.valid_to)
         return {"status": status, "reason": None, "revoked_at": 0}
     if entity.status is Status.REVOKED:
-        raise kind(f"{refused}: it is REVOKED, which is final unless the reason was CertificateHold")
-    raise kind(f"{refused}: from {entity.status} to {wanted}; REVOKED can be set, and ACTIVE to end a hold")
+        raise kind(refused, _HELD if held else "it is REVOKED, which is final unless the reason was CertificateHold")
+    if wanted is Status.EXPIRED and entity.status.living:
+        return {"status": Status.EXPIRED}
+    raise kind(refused, f"from {entity.status} to {wanted}; REVOKED and EXPIRED can be set, and ACTIVE to end a hold")
 
 
 def is_over(authority: Authority) -> bool:
