@@ -21,6 +21,7 @@ from blazon.ca.api.shapes import (
     authority_body,
     authority_reply,
     listing_of,
+    made_of,
     octets_of,
     read_certificate_field,
     seconds_of,
@@ -179,7 +180,7 @@ class AuthorityApi:
     async def _list(self, call: Call[NoBody, ListQuery], common_name: str | None) -> Reply:
         listing = listing_of(call.query, AUTHORITY_FIELDS)
         found, bookmark = await self._authorities.browse(call.caller, listing, common_name)
-        return Reply(200, AuthorityPage(bookmark, [authority_body(authority) for authority in found]))
+        return Reply(200, AuthorityPage(bookmark, await made_of(found, authority_body)))
 
     async def view_ca(self, call: Call[NoBody, NoQuery]) -> Reply:
         return authority_reply(await self._authorities.view(call.caller, call.path["id"]))

@@ -1,18 +1,20 @@
 """JSON shapes that several routes of this room share (fact sheet §2c.1, §2d.1)."""
 
+import asyncio
 import base64
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import Annotated, Any, Final, TypeVar
 
 import msgspec
 from cryptography import x509
 from msgspec import Meta, Struct
 
 from blazon.ca.events import wire_of_authority, wire_of_certificate
-from blazon.ca.listing import Field, Listing, read_listing
-from blazon.ca.models import Authority, Certificate, Status
+from blazon.ca.listing import LARGEST_PAGE, Field, Listing, read_listing
+from blazon.ca.models import Authority, Certificate, Issued, Status
+from blazon.ca.service.rules import read_reason
 from blazon.ca.x509 import (
     Expiration,
     ExpirationType,
@@ -50,13 +52,20 @@ __all__ = [
     "certificate_reply",
     "expiration_shown",
     "listing_of",
+    "made_of",
     "octets_of",
     "read_certificate_field",
     "seconds_of",
     "text_base64",
 ]
 
+T = TypeVar("T")
+B = TypeVar("B")
+
 API = "/api/ca/v1"
+
+_SLICE: Final = 100
+"""Entities whose bodies are made at once, in a millisecond."""
 
 Metadata = dict[str, Any]
 Encoded = Annotated[str, Meta(description="Base64 of PEM.")]
@@ -208,7 +217,7 @@ class ListQuery(Struct, kw_only=True, frozen=True):
 
     sort_by: Annotated[str, Meta(description="The field to sort by; creation when it is not given.")] | None = None
     sort_mode: Annotated[SortMode, Meta(description="Which way to sort.")] = SortMode.ASCENDING
-    page_size: Annotated[int, Meta(ge=1, le=100, description="How many to return at most.")] = 25
+    page_size: Annotated[int, Meta(ge=1, le=LARGEST_PAGE, description="How many to return at most.")] = 25
     bookmark: Annotated[str, Meta(description="`next` of the page before; it wins over the rest.")] | None = None
     filter: Annotated[
         tuple[str, ...], Meta(description="field[operator]value, such as status[eq]ACTIVE; may be there several times.")
@@ -225,6 +234,16 @@ def listing_of(query: ListQuery, fields: Mapping[str, Field]) -> Listing:
         filters=query.filter,
         bookmark=query.bookmark,
     )
+
+
+async def made_of(found: Sequence[T], make: Callable[[T], B]) -> list[B]:
+    """What a page shows of each entity. A long page takes ten milliseconds to make: others are served in between."""
+    made: list[B] = []
+    for place in range(0, len(found), _SLICE):
+        if place:
+            await asyncio.sleep(0)
+        made += map(make, found[place : place + _SLICE])
+    return made
 
 
 def authority_body(authority: Authority) -> AuthorityBody:
