@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from blazon.app import ROOMS
-from blazon.ca.api.shapes import made_of
+from blazon.ca.api.shapes import bodies_of
 from blazon.ca.listing import AUTHORITY_FIELDS, CERTIFICATE_FIELDS, LARGEST_PAGE, Condition, Listing
 from blazon.ca.paging import AUTHORITY_LIST, CERTIFICATE_LIST, List, page_query
 from blazon.ca.store import Store
@@ -143,7 +143,7 @@ async def test_others_are_served_while_a_long_page_is_made() -> None:
             await asyncio.sleep(0)
 
     waiting = asyncio.create_task(others())
-    assert await made_of(range(LARGEST_PAGE), str) == [str(number) for number in range(LARGEST_PAGE)]
+    assert await bodies_of(range(LARGEST_PAGE), str) == [str(number) for number in range(LARGEST_PAGE)]
     waiting.cancel()
     assert turns >= 9
 

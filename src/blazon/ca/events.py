@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import msgspec
 
-from blazon.ca.models import Authority, Certificate, IntentKind, Issued, Owner, Status
+from blazon.ca.models import UNKNOWN, Authority, Certificate, IntentKind, Issued, Owner, Status
 from blazon.ca.x509 import Expiration, Profile, Reason, Subject, format_time, strength_of
 from blazon.clock import rfc3339
 from blazon.engines import KeySpec, StoredKey
@@ -174,7 +174,7 @@ def _raw(value: Any) -> msgspec.Raw:
 def _identity(issued: Issued | _State) -> dict[str, Any]:
     return {
         "serial_number": issued.serial,
-        "issuer_metadata": _raw({"serial_number": issued.issuer_serial, "ca_id": issued.issuer_id or "-"}),
+        "issuer_metadata": _raw({"serial_number": issued.issuer_serial, "ca_id": issued.issuer_id or UNKNOWN}),
         "status": issued.status.value,
         "certificate": pem_base64(issued.certificate),
         "key_metadata": _raw(

@@ -13,7 +13,7 @@ from typing import Final
 
 import msgspec
 
-from blazon.ca.models import Owner, Status
+from blazon.ca.models import UNKNOWN, Owner, Status
 from blazon.ca.x509 import Reason, format_serial, parse_serial, parse_time
 from blazon.errors import Malformed
 from blazon.storage import Value
@@ -153,7 +153,7 @@ def read_listing(
 ) -> Listing:
     """A page as a query asks for it; a bookmark wins over the rest. Raises Malformed.
 
-    A filter by a field or with an operator that is not known is passed over, as clients count on.
+    A filter by an unknown field or with an unknown operator is ignored, as existing clients expect.
     """
     if bookmark:
         return _read_bookmark(bookmark, fields)
@@ -237,11 +237,11 @@ def _value(field: Field, comparison: str, text: str) -> str | int:
         return parse_time(text)
     if field.kind is _Kind.NANOSECONDS:
         return max(-_LARGEST, min(parse_time(text) * _NANOSECONDS, _LARGEST - 1))
-    return text
+    return "" if field is _ISSUER and text == UNKNOWN and not in_part else text
 
 
 def _serial(text: str) -> str:
-    """A serial number as it is kept. What is none stays as it is: nothing has it."""
+    """A serial number as it is kept. Text that is no serial number stays as it is, and matches nothing."""
     try:
         return format_serial(parse_serial(text))
     except Malformed:

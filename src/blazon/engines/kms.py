@@ -14,7 +14,15 @@ from typing import Any, Final
 
 from cryptography.hazmat.primitives.serialization import load_der_public_key
 
-from blazon.engines.engine import Engine, EngineInfo, EngineUnavailable, PrivateKey, PublicKey, StoredKey
+from blazon.engines.engine import (
+    Engine,
+    EngineInfo,
+    EngineUnavailable,
+    PrivateKey,
+    PublicKey,
+    SecurityLevel,
+    StoredKey,
+)
 from blazon.engines.keys import KeySpec, KeyType, SupportedKeys, spec_of
 from blazon.engines.remote import Task, remote_key
 from blazon.engines.rules import check_name, check_supported, public_bytes
@@ -69,7 +77,7 @@ class KmsEngine(Engine):
 
     def info(self) -> EngineInfo:
         metadata = {"lamassu.io/cryptoengine/aws-kms/region": self._region}
-        return EngineInfo("AWS_KMS", "SL2", "Amazon Web Services", "KMS", metadata, _SUPPORTED, self._id)
+        return EngineInfo("AWS_KMS", SecurityLevel.SL2, "Amazon Web Services", "KMS", metadata, _SUPPORTED, self._id)
 
     def quick(self, spec: KeySpec) -> bool:
         return False

@@ -41,7 +41,7 @@ PROBLEM: Final = "application/problem+json"
 _PKI_PATHS: Final = ("/api/ca/", "/api/va/")
 
 _INCOMPLETE: Final = "struct validation error"
-"""What clients of the PKI dialect know a body by that lacks a field (fact sheet §2c.1)."""
+"""The text by which clients of the PKI dialect recognise that a body lacks a field (fact sheet §2c.1)."""
 
 STATUS: Final[dict[type[BlazonError], int]] = {
     BlazonError: 500,

@@ -17,7 +17,7 @@ __all__ = ["DEPTH", "IncompleteBody", "place_first", "read"]
 T = TypeVar("T")
 
 _LACKS: Final = re.compile(r"missing required field|got `null` - at `\$[^\[]*`$")
-"""How msgspec says so. In a list null is a member of the wrong type."""
+"""How msgspec says that a field is missing or null. A null in a list is a member of the wrong type."""
 
 DEPTH: Final = 64
 """How deep JSON may be nested."""
@@ -54,7 +54,7 @@ def _scan(text: str) -> Any:
 
 
 def read(body: bytes, decoder: "msgspec.json.Decoder[T]") -> T:
-    """Reads a body. Raises Malformed with the reason and, for a field, its place; IncompleteBody when one lacks."""
+    """Reads a body. Raises Malformed, with the place of a wrong field; IncompleteBody when a field is missing."""
     try:
         text = body.decode()
         value = _scan(text)

@@ -49,7 +49,7 @@ _TRACEPARENT: Final = re.compile(
 )
 JSON: Final = ("application/json",)
 JSON_OR_TEXT: Final = (*JSON, "text/plain")
-"""Browsers call a body of text that when nobody says otherwise, and web clients of `/api` leave it at that."""
+"""Browsers send a body of text as text/plain unless they are told otherwise; web clients of `/api` do not tell them."""
 
 _MEDIA: Final = 256
 """Characters of a Content-Type that are looked at."""

@@ -210,7 +210,10 @@ class Authorities:
         return await self._change(caller, name, events.CA_UPDATE_METADATA, lambda _: {"metadata": kept})
 
     async def set_status(self, caller: Caller, name: str, status: Status, reason: Reason) -> Authority:
-        """Revokes a CA, holds it, ends a hold, or ends its life. What is below a CA revoked for good follows (B13)."""
+        """Revokes a CA, holds it, ends its hold, or marks it as expired.
+
+        What stands below a CA that is revoked for good is revoked by itself (decision B13).
+        """
 
         def change(authority: Authority) -> dict[str, Any]:
             return rules.changed_status(authority, status, reason, self._log.clock.now())

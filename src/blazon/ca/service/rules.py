@@ -10,7 +10,7 @@ import msgspec
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from blazon.ca.models import Authority, Certificate, Owner, Status, status_at
+from blazon.ca.models import UNKNOWN, Authority, Certificate, Owner, Status, status_at
 from blazon.ca.x509 import Reason, Subject, format_serial, subject_of
 from blazon.engines import KeySpec
 from blazon.errors import Malformed, RuleBroken
@@ -38,16 +38,13 @@ _PATH_WORDS: Final = frozenset({
     "import", "metadata", "ocsp", "serverkeygen", "sign", "signature", "simpleenroll", "simplereenroll", "sn", "status",
     "verify",
 })  # fmt: skip
-"""What stands beside the id of a CA or below it in a path, those of EST (RFC 7030 §3.2.2) included.
+"""The words beside the id of a CA or below it in paths, those of EST (RFC 7030 §3.2.2) included.
 
 A CA with such an id could not be reached, or would be taken for something else.
 """
 
 _ENDINGS: Final = (".crl", ".cer")
 """What may stand behind the id of a CA in the address of its CRL or its certificate."""
-
-_UNKNOWN: Final = "-"
-"""What answers show in the place of the id of a CA that is not known."""
 
 _EMPTY: Final = msgspec.Raw(b"{}")
 _METADATA_BYTES: Final = 64 * 1024
@@ -111,7 +108,7 @@ def issued_fields(
 def check_id(identifier: str) -> str:
     """An id somebody chose for a CA; the name of its key in the engine begins with it."""
     # `.` and `..` are steps in a path, which clients take before they ask.
-    if not _ID.fullmatch(identifier) or identifier in (".", "..", _UNKNOWN) or identifier.endswith(_ENDINGS):
+    if not _ID.fullmatch(identifier) or identifier in (".", "..", UNKNOWN) or identifier.endswith(_ENDINGS):
         raise Malformed(
             "the id of a CA is 1 to 64 letters, digits and _ . -, is not . or .. or -, and does not end in .crl or .cer"
         )
