@@ -46,7 +46,8 @@ age and number (`events.observations_time`, `events.observations`). Both reach b
   type) and `occurred_at` (Unix nanoseconds) are on every entry. A field that is empty is left out.
 - **RabbitMQ**: a message of the exchange, with the type as routing key and the event's id as `message_id`. Its body
   is a CloudEvent 1.0 in JSON: the same fields under `data`, lists and numbers as such, and `id`, `source`
-  (`/blazon/<service>`), `type`, `subject`, `time`, `sequence`, `actor` and `traceparent` as attributes."""
+  (`/blazon/<service>`), `type`, `subject`, `time`, `sequence`, `actor` and `traceparent` as attributes. `engine_id`
+  is there of every CA and certificate, empty where the key is in no engine here."""
 
 _COMMANDS: Final = """# Commands
 

@@ -38,7 +38,9 @@ class Answer(msgspec.Struct, frozen=True):
     def reason(self) -> str:
         """What an error says went wrong, in whichever shape its path has."""
         said = self.json
-        return str(said["error"] if "error" in said else said["err"])
+        if "error" in said:
+            return str(said["error"])
+        return ": ".join(str(said[name]) for name in ("err", "detail") if name in said)
 
 
 class Person(msgspec.Struct, frozen=True):

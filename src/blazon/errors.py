@@ -57,14 +57,17 @@ class BlazonError(Exception):
     """The root of the tree.
 
     `title` is what kind of thing went wrong, the same words for every error of a class (clients match on them);
-    `reason` is what went wrong this time and, where it helps, what to do next.
+    `reason` is what went wrong this time and, where it helps, what to do next. Where clients match on the reason too,
+    it is the text they know, and `detail` says the rest. `text` is both.
     """
 
     title = "something went wrong"
 
-    def __init__(self, reason: str = "") -> None:
-        super().__init__(reason or self.title)
+    def __init__(self, reason: str = "", detail: str = "") -> None:
         self.reason = reason
+        self.detail = detail
+        self.text = f"{reason}: {detail}" if detail else reason
+        super().__init__(self.text or self.title)
 
 
 class RequestError(BlazonError):

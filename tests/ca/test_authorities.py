@@ -42,7 +42,8 @@ async def test_every_kind_of_key(blazon: Running, tmp_path: Path, kind: str, bit
     sub = await make_ca(blazon, f"Sub {kind} {bits}", parent_id=root["id"], ca_expiration=lasting("5y"))
     assert root["key_metadata"]["bits"] == bits
     assert (root["level"], sub["level"]) == (0, 1)
-    assert sub["issuer_metadata"] == {"serial_number": root["serial_number"], "ca_id": root["id"]}
+    issuer = {"serial_number": root["serial_number"], "ca_id": root["id"], "id": root["id"]}
+    assert root["issuer_metadata"] == sub["issuer_metadata"] == {**issuer, "level": 0}
     leaf = await sign(blazon, sub)
     if kind == "ML-DSA":  # Debian's OpenSSL does not know it yet
         decoded(leaf).verify_directly_issued_by(decoded(sub))
@@ -228,8 +229,8 @@ async def test_a_request_can_be_given_up(blazon: Running) -> None:
 async def test_status_goes_only_where_it_may(blazon: Running) -> None:
     ca = await make_ca(blazon, "Status")
     path = f"{API}/cas/{ca['id']}/status"
-    answer = await blazon.call("POST", path, {"status": "EXPIRED"})
-    refused(answer, 422, "status transition not allowed for CA")
+    for wrong in ("ACTIVE", "NEARING_EXPIRATION"):
+        refused(await blazon.call("POST", path, {"status": wrong}), 422, "status transition not allowed for CA")
     held = await blazon.call("POST", path, {"status": "REVOKED", "revocation_reason": "certificatehold"})
     assert (held.status, held.json["revocation_reason"]) == (201, "CertificateHold")
     refused(
@@ -288,6 +289,7 @@ async def test_engines_and_counts(blazon: Running) -> None:
         "name",
         "metadata",
         "supported_key_types",
+        "additional_key_types",
         "id",
         "default",
     ]
@@ -298,7 +300,8 @@ async def test_engines_and_counts(blazon: Running) -> None:
     after = await blazon.ok("GET", f"{API}/stats")
     assert after["cas"]["total"] == before["cas"]["total"] + 1
     assert after["certificates"]["ca_distribution"][ca["id"]] == 1
-    assert await blazon.ok("GET", f"{API}/stats/{ca['id']}") == {"ACTIVE": 1}
+    none = dict.fromkeys(("NEARING_EXPIRATION", "CRITICAL_EXPIRATION", "EXPIRED", "REVOKED"), 0)
+    assert await blazon.ok("GET", f"{API}/stats/{ca['id']}") == {"ACTIVE": 1, **none}
     refused(await blazon.call("POST", f"{API}/cas", ca_body(engine_id="nowhere")), 404, "crypto engine not found")
 
 

@@ -192,7 +192,7 @@ async def test_import(blazon: Running, ca: Any) -> None:
     certificate, _ = outside_ca("Imported leaf", is_ca=False)
     body = {"certificate": pem(certificate), "metadata": {"from": "elsewhere"}}
     made = await blazon.ok("POST", f"{API}/certificates/import", body)
-    assert (made["type"], made["metadata"]) == ("IMPORTED", {"from": "elsewhere"})
+    assert (made["type"], made["metadata"]) == ("EXTERNAL", {"from": "elsewhere"})
     refused(await blazon.call("POST", f"{API}/certificates/import", body), 409, "certificate already exists")
     other, _ = outside_ca("Counted alike", is_ca=False, serial=certificate.serial_number)
     answer = await blazon.call("POST", f"{API}/certificates/import", {"certificate": pem(other)})
@@ -211,7 +211,7 @@ async def test_metadata_and_status(blazon: Running, ca: Any) -> None:
     made = await sign(blazon, ca, metadata={"a": 1})
     path = f"{API}/certificates/{made['serial_number']}"
     assert (await blazon.ok("PUT", f"{path}/metadata", {"metadata": {"b": 2}}))["metadata"] == {"b": 2}
-    for wrong in ("ACTIVE", "EXPIRED", "NEARING_EXPIRATION"):
+    for wrong in ("ACTIVE", "NEARING_EXPIRATION", "CRITICAL_EXPIRATION"):
         refused(await blazon.call("PUT", f"{path}/status", {"status": wrong}), 400, "transition not allowed")
     held = await set_status(blazon, made, "REVOKED", "CertificateHold")
     released = await set_status(blazon, made, "ACTIVE")
@@ -298,15 +298,14 @@ async def test_bad_lists(blazon: Running, ca: Any) -> None:
         "sort_by=nothing",
         "filter=status",
         "filter=" + quote("status[eq]NOTHING"),
-        "filter=" + quote("nothing[eq]x"),
-        "filter=" + quote("status[ct]A"),
         "filter=" + quote("valid_to[bf]yesterday"),
         "bookmark=x",
         "bookmark=" + base64.urlsafe_b64encode(b'["serial; DROP",false,5,[],["a",1]]').decode(),
         "bookmark=" + base64.urlsafe_b64encode(b'["",false,5,[["status","= 1 OR 1=",1]],["a",1]]').decode(),
         "bookmark=" + base64.urlsafe_b64encode(b'["valid_to",false,5,[],["a",1]]').decode(),
         "page_size=0",
-        "page_size=101",
+        "page_size=1001",
+        "bookmark=" + base64.urlsafe_b64encode(b'["",false,1001,[],[1,1]]').decode(),
     ):
         refused(await blazon.call("GET", f"{API}/certificates?{query}"), 400, "invalid query parameters")
     refused(await blazon.call("GET", f"{API}/certificates/status/nothing"), 404)

@@ -6,6 +6,7 @@ import json
 import re
 import uuid
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import aio_pika
@@ -16,6 +17,8 @@ from cloudevents.core.formats.json import JSONFormat
 from cloudevents.core.v1.event import CloudEvent
 from cryptography import x509
 
+from blazon.app import catalogue
+from blazon.wire import cloud_event, flat_map
 from tests.ca.support import (
     API,
     SUBJECT,
@@ -32,6 +35,7 @@ from tests.ca.support import (
     set_ca_status,
     sign,
 )
+from tests.faults.support import records_of
 from tests.running import Running, running
 from tests.servers import RabbitServer
 
@@ -284,10 +288,38 @@ def test_certificate_events_are_as_the_sample(scenario: Scenario) -> None:
 
 
 def test_answers_are_what_events_say(scenario: Scenario) -> None:
-    (created,) = scenario.of("ca.create")
-    assert {name: scenario.root[name] for name in created.data} == created.data
-    (signed,) = scenario.of("ca.sign-certificate")
-    assert {name: scenario.certificate[name] for name in signed.data} == signed.data
+    """And tell by what clients of another generation know who issued it."""
+    root = scenario.root
+    for kind, answer in (("ca.create", root), ("ca.sign-certificate", scenario.certificate)):
+        (heard,) = scenario.of(kind)
+        issuer = {**heard.data["issuer_metadata"], "id": root["id"], "level": 0}
+        assert {name: answer[name] for name in heard.data} == {**heard.data, "issuer_metadata": issuer}
+
+
+async def test_the_engine_of_a_ca_whose_key_is_elsewhere_is_told_as_empty(tmp_path: Path) -> None:
+    """The document lists `engine_id` of every CA; a consumer need not ask whether it is there."""
+    async with running(tmp_path, redis__embedded="no") as blazon:
+        certificate, _ = outside_ca("Told of")
+        ca = await blazon.ok("POST", f"{API}/cas/import", {"ca": pem(certificate)})
+        await blazon.ok("PUT", f"{API}/cas/{ca['id']}/metadata", {"metadata": {}})
+        await set_ca_status(blazon, ca, "REVOKED")
+        await blazon.ok("DELETE", f"{API}/cas/{ca['id']}")
+        leaf, _ = outside_ca("Told of too", is_ca=False)
+        await revoke(blazon, await blazon.ok("POST", f"{API}/certificates/import", {"certificate": pem(leaf)}))
+    types = catalogue()
+    records = [record for record in await records_of(tmp_path, "") if record.service == "ca"]
+    told = {record.type: json.loads(cloud_event(record, types.of(record)))["data"] for record in records}
+    assert {kind: data.get("engine_id") for kind, data in told.items()} == {
+        "ca.import": "",
+        "ca.update.metadata": "",
+        "ca.update.status": "",
+        "ca.delete": "",
+        "ca.certificate.import": "",
+        "certificate.update.status": "",
+    }
+    check_ca(told["ca.import"])
+    # On the stream what is empty is left out, as ever.
+    assert "engine_id" not in flat_map(records[0], types.of(records[0]))
 
 
 def test_no_private_key_is_told(scenario: Scenario) -> None:
@@ -319,8 +351,10 @@ async def test_flat_maps_say_the_same(tmp_path: Any) -> None:
     for kind, body in (("ca.create", root), ("ca.sign-certificate", issued)):
         fields = found[kind]
         assert int(fields["occurred_at"]) > 10**18
-        for name in ("issuer_metadata", "key_metadata", "subject", "metadata"):
+        for name in ("key_metadata", "subject", "metadata"):
             assert json.loads(fields[name]) == body[name]
+        issuer = {"serial_number": root["serial_number"], "ca_id": root["id"]}
+        assert json.loads(fields["issuer_metadata"]) == issuer
         for name in ("serial_number", "status", "certificate", "valid_from", "valid_to", "type", "engine_id"):
             assert fields[name] == body[name]
     assert key_pem(key())  # a client's key is its own: nothing of it is anywhere in the stream

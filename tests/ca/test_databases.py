@@ -52,13 +52,16 @@ async def everything(blazon: Running) -> None:
     given_up = await blazon.ok("POST", f"{API}/requests", pending)
     await blazon.ok("DELETE", f"{API}/requests/{given_up['id']}")
     leaves = [await sign(blazon, sub, f"leaf {number}", metadata={"n": number}) for number in range(5)]
+    listed = (await blazon.ok("GET", f"{API}/certificates"))["list"]
+    assert [each["issuer_metadata"]["level"] for each in (*leaves, *listed)] == [1] * 10
     await revoke(blazon, leaves[0])
     await set_status(blazon, leaves[1], "REVOKED", "CertificateHold")
     await set_status(blazon, leaves[1], "ACTIVE")
     await blazon.ok("PUT", f"{API}/certificates/{leaves[2]['serial_number']}/metadata", {"metadata": {"x": "'; --"}})
     assert (await crl_of(blazon, sub)).get_revoked_certificate_by_serial_number(serial_of(leaves[0])) is not None
     imported, _ = outside_ca("Imported", is_ca=False)
-    await blazon.ok("POST", f"{API}/certificates/import", {"certificate": pem(imported)})
+    brought = await blazon.ok("POST", f"{API}/certificates/import", {"certificate": pem(imported)})
+    await set_status(blazon, brought, "EXPIRED")
     signature = {"message": "YQ==", "message_type": "raw", "signature_algorithm": "ECDSA_SHA_256"}
     await blazon.ok("POST", f"{API}/cas/{root['id']}/signature/sign", signature)
     await set_ca_status(blazon, root, "REVOKED", "CACompromise")
@@ -89,6 +92,17 @@ async def lists(blazon: Running) -> None:
                 assert not names & {each["serial_number"] for each in more["list"]}
     found = await blazon.ok("GET", f"{API}/certificates?filter=subject.common_name%5Bct%5Deaf%203")
     assert [each["subject"]["common_name"] for each in found["list"]] == ["leaf 3"]
+    some = found["list"][0]["serial_number"][3:11]
+    for text, names in (
+        (f"serial_number[ct]{some}", ["leaf 3"]),
+        ("status[contains]EXP", ["Imported"]),
+        ("type[nc]EXTERNAL", []),
+        ("issuer_metadata.id[eq]-", ["Imported"]),
+        ("subject.common_name[nc]leaf&filter=nothing[eq]x", ["Imported"]),
+    ):
+        found = await blazon.ok("GET", f"{API}/certificates?page_size=1000&filter={text}")
+        assert [each["subject"]["common_name"] for each in found["list"]] == names, text
+        assert all(each["issuer_metadata"]["level"] == -1 for each in found["list"])
     refused(await blazon.call("GET", f"{API}/certificates?bookmark=WyIiXQ"), 400)
 
 

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from blazon.app import ROOMS
-from blazon.ca.listing import AUTHORITY_FIELDS, CERTIFICATE_FIELDS, Condition, Listing
+from blazon.ca.api.shapes import bodies_of
+from blazon.ca.listing import AUTHORITY_FIELDS, CERTIFICATE_FIELDS, LARGEST_PAGE, Condition, Listing
 from blazon.ca.paging import AUTHORITY_LIST, CERTIFICATE_LIST, List, page_query
 from blazon.ca.store import Store
 from blazon.log import MIGRATIONS
@@ -130,6 +131,34 @@ async def test_scans_leave_room_for_the_other_lists(tables: Database, monkeypatc
     go_on.set()
     await asyncio.gather(*scans)
     assert most == 2
+
+
+async def test_others_are_served_while_a_long_page_is_made() -> None:
+    turns = 0
+
+    async def others() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    waiting = asyncio.create_task(others())
+    assert await bodies_of(range(LARGEST_PAGE), str) == [str(number) for number in range(LARGEST_PAGE)]
+    waiting.cancel()
+    assert turns >= 9
+
+
+async def test_the_longest_page(tmp_path: Path) -> None:
+    async with running(tmp_path, redis__embedded="no") as blazon:
+        ca = await make_ca(blazon)
+        await sign(blazon, ca, "leaf")
+    fill(tmp_path, LARGEST_PAGE)
+    async with running(tmp_path, redis__embedded="no") as blazon:
+        for query in ("", "&sort_by=serial_number", "&filter=engine_id[ct]soft"):
+            page = await blazon.ok("GET", f"{API}/certificates?page_size={LARGEST_PAGE}{query}")
+            rest = await blazon.ok("GET", f"{API}/certificates?bookmark={page['next']}")
+            assert (len(page["list"]), len(rest["list"]), rest["next"]) == (LARGEST_PAGE, 1, "")
+            assert len({each["serial_number"] for each in (*page["list"], *rest["list"])}) == LARGEST_PAGE + 1
 
 
 async def test_the_living_are_found_among_the_dead(tmp_path: Path) -> None:

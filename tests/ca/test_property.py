@@ -36,7 +36,7 @@ FLAGS = {"redis__embedded": "no", "tokens__access": "36500d", "tokens__refresh":
 _pick = st.integers(0, 4)
 _text = st.text(st.characters(exclude_categories=["Cs", "Cc"]), max_size=6)
 _metadata = st.dictionaries(_text, st.integers(0, 9) | _text | st.lists(_text, max_size=2), max_size=2)
-_status = st.sampled_from(["REVOKED", "REVOKED", "ACTIVE"])
+_status = st.sampled_from(["REVOKED", "REVOKED", "ACTIVE", "EXPIRED"])
 _reason = st.sampled_from(["KeyCompromise", "CertificateHold", "CertificateHold", "Superseded", None])
 
 _steps = st.one_of(

@@ -297,6 +297,28 @@ async def test_what_is_held_goes_down_too_and_stays_down(blazon: Running) -> Non
     await on_crl(blazon, below, leaves[0], x509.ReasonFlags.cessation_of_operation)
 
 
+async def test_an_end_by_hand_is_no_revocation_and_saves_nothing_from_one(blazon: Running) -> None:
+    root = await make_ca(blazon, "Ending root")
+    middle = await make_ca(blazon, "Ending middle", parent_id=root["id"], ca_expiration=lasting("5y"))
+    leaves = [await sign(blazon, middle, f"ending {number}") for number in range(3)]
+    ended = await set_status(blazon, leaves[0], "EXPIRED", "KeyCompromise")
+    assert (ended["status"], ended["revocation_timestamp"]) == ("EXPIRED", "0001-01-01T00:00:00Z")
+    assert "revocation_reason" not in ended
+    assert (await ask(blazon, leaves[0], middle)).certificate_status is ocsp.OCSPCertStatus.UNKNOWN
+    assert (await crl_of(blazon, middle)).get_revoked_certificate_by_serial_number(serial_of(leaves[0])) is None
+    held = await set_status(blazon, leaves[1], "REVOKED", "CertificateHold")
+    path = f"{API}/certificates/{held['serial_number']}/status"
+    refused(await blazon.call("PUT", path, {"status": "EXPIRED"}), 400, "it is held")
+    await set_ca_status(blazon, root, "REVOKED", "KeyCompromise")
+    # Also in the moment before what follows has come: nothing gets off the list any more.
+    refused(await blazon.call("POST", f"{API}/cas/{middle['id']}/status", {"status": "EXPIRED"}), 422, "not allowed")
+    for leaf in leaves[1:]:
+        path = f"{API}/certificates/{leaf['serial_number']}/status"
+        refused(await blazon.call("PUT", path, {"status": "EXPIRED"}), 400, "not allowed")
+    for leaf in leaves[1:]:
+        await on_crl(blazon, middle, leaf, x509.ReasonFlags.cessation_of_operation)
+
+
 async def test_a_ca_is_not_deleted_before_what_is_below_it_is_revoked(blazon: Running) -> None:
     ca = await make_ca(blazon, "Hasty")
     leaves = [await sign(blazon, ca, f"hasty {number}") for number in range(3)]

@@ -46,6 +46,26 @@ def test_cas_from_beginning_to_end(program: Program) -> None:
     assert program.run("ca", "create", "X", "--key", "dsa").code == 2
 
 
+@pytest.mark.parametrize("name", ["Plant/1", "50%/a b", "cn/import"])
+def test_a_ca_is_called_by_a_name_with_a_slash(program: Program, name: str) -> None:
+    made = program.ok("ca", "create", name, "--json").json
+    assert program.ok("ca", "show", name, "--json").json["id"] == made["id"]
+    below = program.ok("ca", "create", f"Below {name}", "--parent", name, "--valid", "5y", "--json").json
+    assert below["issuer_metadata"]["ca_id"] == made["id"]
+    signed = program.home / "slash.pem"
+    program.ok("cert", "sign", name, request(program, "slash"), "--out", signed)
+    assert program.ok("cert", "verify", signed).out
+    assert program.ok("ca", "crl", name, "--json").json["revoked"] == []
+    refused = program.run("ca", "show", f"{name}/none")
+    assert (refused.code, "CA not found" in refused.err) == (1, True)
+
+
+def test_a_refusal_says_all_there_is_to_say(program: Program) -> None:
+    refused = program.run("ca", "create", "X", "--valid", "1d", "--issue", "2d")
+    assert "issuance expiration greater than CA expiration: 20" in refused.err
+    assert "there is none with the id or the name in parent_id" in program.run("ca", "create", "X", "--parent", "y").err
+
+
 def test_the_tree_shows_who_is_below_whom_and_what_is_left(program: Program) -> None:
     program.ok("ca", "create", "T1")
     program.ok("ca", "create", "T2", "--parent", "T1", "--valid", "5y")

@@ -9,6 +9,7 @@ import blazon
 from blazon import errors
 from blazon.errors import BlazonError, LogDamaged, MethodNotAllowed, RequestError, TooMany
 from blazon.web import failures
+from blazon.web.json import IncompleteBody
 
 
 def below(kind: type[BlazonError]) -> Iterator[type[BlazonError]]:
@@ -76,6 +77,25 @@ def test_every_error_has_its_answer() -> None:
         assert problem == {"type": "about:blank", "title": kind.title, "status": status, "detail": "why"}
         headers = {name for name, _ in failures.headers_of(error)}
         assert headers == ({HEADERS[status]} if status in HEADERS else set()), kind
+
+
+def test_what_clients_of_the_pki_compare_stands_alone() -> None:
+    """Decision C16: `err` is the text they know and nothing else; the rest is in `detail`."""
+
+    def body(error: BlazonError, path: str = "/api/ca/v1/cas") -> object:
+        return json.loads(failures.body_of(error, problem=False, path=path))
+
+    error = errors.Malformed("CA Status inconsistent", "the CA is ACTIVE")
+    assert body(error) == {"err": "CA Status inconsistent", "detail": "the CA is ACTIVE"}
+    assert body(errors.NotFound("CA not found")) == {"err": "CA not found"}
+    assert body(errors.NotFound()) == {"err": errors.NotFound.title}
+    lacking = IncompleteBody("object missing required field `csr`")
+    assert body(lacking) == {"err": "struct validation error", "detail": "object missing required field `csr`"}
+    # Others are told all of it in one.
+    whole = "CA Status inconsistent: the CA is ACTIVE"
+    assert body(error, "/things") == {"error": whole, "message": errors.Malformed.title}
+    assert json.loads(failures.body_of(error, problem=True))["detail"] == whole == str(error)
+    assert body(lacking, "/things") == {"error": lacking.reason, "message": errors.Malformed.title}
 
 
 def test_statuses_are_those_of_the_decision() -> None:

@@ -46,7 +46,9 @@ async def test_content_type(blazon: Running, stream: Stream, routes: list[Operat
             if operation.takes_body:
                 head = [] if value is None else [("Content-Type", value)]
                 sent = request(operation.method, operation.at(), *head, body=b"{}", token=blazon.admin.token)
-                is_clear(await said(blazon, sent), 415)
+                # Web clients of /api call their JSON text: there it is read, and is none that makes anything.
+                is_text = value == "text/plain" and operation.path.startswith("/api/")
+                is_clear(await said(blazon, sent), *((400, 404) if is_text else (415,)))
     assert events == []
 
 

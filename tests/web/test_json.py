@@ -9,7 +9,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from blazon.errors import Malformed
-from blazon.web.json import DEPTH, place_first, read
+from blazon.web.json import DEPTH, IncompleteBody, place_first, read
 
 
 class Shape(msgspec.Struct):
@@ -115,6 +115,33 @@ def test_depth() -> None:
 )
 def test_the_place_comes_first(body: bytes, expected: str) -> None:
     assert reason(body) == expected
+
+
+class Filled(msgspec.Struct):
+    name: str
+    metadata: dict[str, int]
+    tags: list[str] = []
+    sub: Shape | None = None
+
+
+@pytest.mark.parametrize(
+    ("body", "lacks"),
+    [
+        (b'{"metadata":{}}', True),
+        (b'{"name":null,"metadata":{}}', True),
+        (b'{"name":"a","metadata":null}', True),
+        (b'{"name":1,"metadata":{}}', False),
+        (b'{"name":"a","metadata":[]}', False),
+        (b'{"name":"a","metadata":{"x":null}}', False),
+        (b'{"name":"a","metadata":{},"tags":[null]}', False),
+        (b"null", False),
+        (b"{", False),
+    ],
+)
+def test_what_lacks_a_field_is_told_from_what_has_a_wrong_one(body: bytes, lacks: bool) -> None:
+    with pytest.raises(Malformed) as refused:
+        read(body, msgspec.json.Decoder(Filled))
+    assert isinstance(refused.value, IncompleteBody) == lacks
 
 
 def test_messages_without_a_place() -> None:

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import msgspec
 
-from blazon.ca.models import Authority, Certificate, IntentKind, Issued, Owner, Status
+from blazon.ca.models import UNKNOWN, Authority, Certificate, IntentKind, Issued, Owner, Status
 from blazon.ca.x509 import Expiration, Profile, Reason, Subject, format_time, strength_of
 from blazon.clock import rfc3339
 from blazon.engines import KeySpec, StoredKey
@@ -174,7 +174,7 @@ def _raw(value: Any) -> msgspec.Raw:
 def _identity(issued: Issued | _State) -> dict[str, Any]:
     return {
         "serial_number": issued.serial,
-        "issuer_metadata": _raw({"serial_number": issued.issuer_serial, "ca_id": issued.issuer_id or "-"}),
+        "issuer_metadata": _raw({"serial_number": issued.issuer_serial, "ca_id": issued.issuer_id or UNKNOWN}),
         "status": issued.status.value,
         "certificate": pem_base64(issued.certificate),
         "key_metadata": _raw(
@@ -272,15 +272,20 @@ def _signed(_: Record, data: Signed) -> Fields:
     }
 
 
-CA_CREATE: Final = _SERVICE.fact("ca.create", AuthorityState, _authority)
-CA_IMPORT: Final = _SERVICE.fact("ca.import", AuthorityState, _authority)
-CA_UPDATE_STATUS: Final = _SERVICE.fact("ca.update.status", AuthorityState, _authority)
-CA_UPDATE_METADATA: Final = _SERVICE.fact("ca.update.metadata", AuthorityState, _authority)
-CA_DELETE: Final = _SERVICE.fact("ca.delete", AuthorityState, _authority)
-CA_SIGN_CERTIFICATE: Final = _SERVICE.fact("ca.sign-certificate", CertificateState, _certificate)
-CERTIFICATE_IMPORT: Final = _SERVICE.fact("ca.certificate.import", CertificateState, _certificate)
-CERTIFICATE_UPDATE_STATUS: Final = _SERVICE.fact("certificate.update.status", CertificateState, _certificate)
-CERTIFICATE_UPDATE_METADATA: Final = _SERVICE.fact("certificate.update.metadata", CertificateState, _certificate)
+_ALWAYS: Final = frozenset({"engine_id"})
+"""The document lists it of every CA; of one whose key is elsewhere it is empty."""
+
+CA_CREATE: Final = _SERVICE.fact("ca.create", AuthorityState, _authority, _ALWAYS)
+CA_IMPORT: Final = _SERVICE.fact("ca.import", AuthorityState, _authority, _ALWAYS)
+CA_UPDATE_STATUS: Final = _SERVICE.fact("ca.update.status", AuthorityState, _authority, _ALWAYS)
+CA_UPDATE_METADATA: Final = _SERVICE.fact("ca.update.metadata", AuthorityState, _authority, _ALWAYS)
+CA_DELETE: Final = _SERVICE.fact("ca.delete", AuthorityState, _authority, _ALWAYS)
+CA_SIGN_CERTIFICATE: Final = _SERVICE.fact("ca.sign-certificate", CertificateState, _certificate, _ALWAYS)
+CERTIFICATE_IMPORT: Final = _SERVICE.fact("ca.certificate.import", CertificateState, _certificate, _ALWAYS)
+CERTIFICATE_UPDATE_STATUS: Final = _SERVICE.fact("certificate.update.status", CertificateState, _certificate, _ALWAYS)
+CERTIFICATE_UPDATE_METADATA: Final = _SERVICE.fact(
+    "certificate.update.metadata", CertificateState, _certificate, _ALWAYS
+)
 REQUEST_CREATE: Final = _SERVICE.fact("ca.request.create", RequestState, _request)
 REQUEST_DELETE: Final = _SERVICE.fact("ca.request.delete", RequestState, _request)
 PROFILE_CREATE: Final = _SERVICE.fact("ca.profile.create", ProfileState, _profile)

@@ -13,16 +13,29 @@ from typing import Final
 
 import msgspec
 
-from blazon.ca.models import Owner, Status
+from blazon.ca.models import UNKNOWN, Owner, Status
 from blazon.ca.x509 import Reason, format_serial, parse_serial, parse_time
 from blazon.errors import Malformed
 from blazon.storage import Value
 
-__all__ = ["AUTHORITY_FIELDS", "CERTIFICATE_FIELDS", "Condition", "Field", "Listing", "bookmark_of", "read_listing"]
+__all__ = [
+    "AUTHORITY_FIELDS",
+    "CERTIFICATE_FIELDS",
+    "LARGEST_PAGE",
+    "Condition",
+    "Field",
+    "Listing",
+    "bookmark_of",
+    "read_listing",
+]
+
+LARGEST_PAGE: Final = 1_000
+"""Entries on a page at most."""
+
 
 _NANOSECONDS: Final = 1_000_000_000
 _MOST_FILTERS: Final = 16
-_FILTER: Final = re.compile(r"(?P<field>[a-z_.]{1,40})\[(?P<operator>[a-z]{2,16})\](?P<value>.{0,200})", re.DOTALL)
+_FILTER: Final = re.compile(r"(?P<field>[^\[\]]{1,100})\[(?P<operator>[^\[\]]{1,40})\](?P<value>.{0,200})", re.DOTALL)
 
 
 class _Kind(Enum):
@@ -44,6 +57,8 @@ class Field(msgspec.Struct, frozen=True):
 
 _STATUS: Final = Field("status", _Kind.WORD, tuple(Status))
 _TYPE: Final = Field("type", _Kind.WORD, tuple(Owner))
+_ISSUER: Final = Field("issuer_id")
+"""Clients of two generations read it by two names, and filter by a third."""
 _BOTH: Final[Mapping[str, Field]] = {
     "type": _TYPE,
     "serial_number": Field("serial", _Kind.SERIAL),
@@ -55,18 +70,16 @@ _BOTH: Final[Mapping[str, Field]] = {
     "revocation_timestamp": Field("revoked_at", _Kind.NANOSECONDS),
     "revocation_reason": Field("reason", _Kind.WORD, tuple(Reason)),
     "creation_ts": Field("created_at", _Kind.NANOSECONDS),
+    "issuer_metadata.ca_id": _ISSUER,
+    "issuer_metadata.id": _ISSUER,
+    "issuer_meta.id": _ISSUER,
 }
 AUTHORITY_FIELDS: Final[Mapping[str, Field]] = {
     **_BOTH,
     "id": Field("id"),
     "level": Field("level", _Kind.NUMBER),
-    "issuer_metadata.ca_id": Field("issuer_id"),
 }
-CERTIFICATE_FIELDS: Final[Mapping[str, Field]] = {
-    **_BOTH,
-    "issuer_metadata.ca_id": Field("issuer_id"),
-    "issuer_meta.id": Field("issuer_id"),
-}
+CERTIFICATE_FIELDS: Final = _BOTH
 
 _KEPT: Final[Mapping[_Kind, type]] = {
     _Kind.TEXT: str,
@@ -79,23 +92,27 @@ _KEPT: Final[Mapping[_Kind, type]] = {
 """What stands in a column."""
 
 _EQUAL: Final = {"eq": "= ?", "equal": "= ?", "ne": "<> ?", "notequal": "<> ?"}
+_OF_TEXT: Final = {**_EQUAL, "ct": "contains", "contains": "contains", "nc": "lacks", "notcontains": "lacks"}
+_OF_TIME: Final = {**_EQUAL, "bf": "< ?", "before": "< ?", "af": "> ?", "after": "> ?"}
 _OPERATORS: Final[Mapping[_Kind, Mapping[str, str]]] = {
-    _Kind.TEXT: {**_EQUAL, "ct": "contains", "contains": "contains", "nc": "lacks", "notcontains": "lacks"},
-    _Kind.SERIAL: _EQUAL,
-    _Kind.WORD: _EQUAL,
+    _Kind.TEXT: _OF_TEXT,
+    _Kind.SERIAL: _OF_TEXT,
+    _Kind.WORD: _OF_TEXT,
     _Kind.NUMBER: {
         **_EQUAL,
         "lt": "< ?",
         "lessthan": "< ?",
         "le": "<= ?",
+        "lessequal": "<= ?",
         "lessorequal": "<= ?",
         "gt": "> ?",
         "greaterthan": "> ?",
         "ge": ">= ?",
+        "greaterequal": ">= ?",
         "greaterorequal": ">= ?",
     },
-    _Kind.SECONDS: {**_EQUAL, "bf": "< ?", "before": "< ?", "af": "> ?", "after": "> ?"},
-    _Kind.NANOSECONDS: {**_EQUAL, "bf": "< ?", "before": "< ?", "af": "> ?", "after": "> ?"},
+    _Kind.SECONDS: _OF_TIME,
+    _Kind.NANOSECONDS: _OF_TIME,
 }
 
 
@@ -134,7 +151,10 @@ def read_listing(
     filters: tuple[str, ...],
     bookmark: str | None,
 ) -> Listing:
-    """A page as a query asks for it; a bookmark wins over the rest. Raises Malformed."""
+    """A page as a query asks for it; a bookmark wins over the rest. Raises Malformed.
+
+    A filter by an unknown field or with an unknown operator is ignored, as existing clients expect.
+    """
     if bookmark:
         return _read_bookmark(bookmark, fields)
     if len(filters) > _MOST_FILTERS:
@@ -145,7 +165,7 @@ def read_listing(
         sort="" if sort_by is None else fields[sort_by].column,
         descending=descending,
         size=size,
-        conditions=tuple(_condition(fields, text) for text in filters),
+        conditions=tuple(found for text in filters if (found := _condition(fields, text)) is not None),
     )
 
 
@@ -165,7 +185,7 @@ def _read_bookmark(text: str, fields: Mapping[str, Field]) -> Listing:
     sorted_by = kinds.get(listing.sort, int) if listing.sort else int
     good = (
         (not listing.sort or listing.sort in kinds)
-        and 1 <= listing.size <= 100
+        and 1 <= listing.size <= LARGEST_PAGE
         and len(listing.conditions) <= _MOST_FILTERS
         and all(
             each.comparison in _COMPARISONS and _is(each.value, kinds.get(each.column)) for each in listing.conditions
@@ -186,27 +206,25 @@ def _is(value: str | int, kind: type | None) -> bool:
     return "\0" not in value if isinstance(value, str) else -_LARGEST <= value < _LARGEST
 
 
-def _condition(fields: Mapping[str, Field], text: str) -> Condition:
+def _condition(fields: Mapping[str, Field], text: str) -> Condition | None:
     match = _FILTER.fullmatch(text)
     if match is None:
         raise Malformed("invalid query parameters: a filter is field[operator]value, such as status[eq]ACTIVE")
     field = fields.get(match["field"])
-    if field is None:
-        raise Malformed(f"invalid query parameters: the fields to filter by are {', '.join(fields)}")
-    comparison = _OPERATORS[field.kind].get(match["operator"])
-    if comparison is None:
-        known = ", ".join(_OPERATORS[field.kind])
-        raise Malformed(f"invalid query parameters: {match['field']} is filtered with {known}")
+    comparison = None if field is None else _OPERATORS[field.kind].get(match["operator"].lower())
+    if field is None or comparison is None:
+        return None
     try:
-        return Condition(field.column, comparison, _value(field, match["value"]))
+        return Condition(field.column, comparison, _value(field, comparison, match["value"]))
     except Malformed as error:
-        raise Malformed(f"invalid query parameters: {match['field']}: {error.reason}") from None
+        raise Malformed(f"invalid query parameters: {match['field']}: {error.text}") from None
 
 
-def _value(field: Field, text: str) -> str | int:
+def _value(field: Field, comparison: str, text: str) -> str | int:
+    in_part = comparison in ("contains", "lacks")
     if field.kind is _Kind.SERIAL:
-        return format_serial(parse_serial(text))
-    if field.kind is _Kind.WORD:
+        return _part_of_serial(text) if in_part else _serial(text)
+    if field.kind is _Kind.WORD and not in_part:
         found = next((word for word in field.words if word.lower() == text.lower()), None)
         if found is None:
             raise Malformed(f"it is one of {', '.join(field.words)}")
@@ -219,4 +237,18 @@ def _value(field: Field, text: str) -> str | int:
         return parse_time(text)
     if field.kind is _Kind.NANOSECONDS:
         return max(-_LARGEST, min(parse_time(text) * _NANOSECONDS, _LARGEST - 1))
-    return text
+    return "" if field is _ISSUER and text == UNKNOWN and not in_part else text
+
+
+def _serial(text: str) -> str:
+    """A serial number as it is kept. Text that is no serial number stays as it is, and matches nothing."""
+    try:
+        return format_serial(parse_serial(text))
+    except Malformed:
+        return text
+
+
+def _part_of_serial(text: str) -> str:
+    """Some digits of a serial number as it is kept: in pairs with `-` between them."""
+    text = text.lower().replace(":", "-")
+    return text if "-" in text else "-".join(text[place : place + 2] for place in range(0, len(text), 2))

@@ -23,6 +23,7 @@ __all__ = [
     "NAME_KEY",
     "PROFILE",
     "REQUEST",
+    "UNKNOWN",
     "Authority",
     "Certificate",
     "CrlNumber",
@@ -48,6 +49,9 @@ CRL: Final = SubjectKind("ca-crl", "ca_crls")
 EXISTS: Final = "CA already exists"
 """What a second one with an id is told (fact sheet §2c.1)."""
 
+UNKNOWN: Final = "-"
+"""What answers and events show in the place of the id of a CA that is not known."""
+
 NAME_KEY: Final = "lamassu.io/name"
 """Where the metadata of a CA has its name, when whoever made it gave no metadata."""
 
@@ -58,7 +62,7 @@ class Owner(StrEnum):
     MANAGED = "MANAGED"
     """Made here, in an engine; of a certificate: made here and handed out."""
     IMPORTED = "IMPORTED"
-    """Made elsewhere and brought here with its certificate; of a certificate: brought here."""
+    """Made elsewhere and brought here with its certificate. Older logs have certificates of this type too."""
     EXTERNAL = "EXTERNAL"
     """Elsewhere: the CA cannot sign here; of a certificate: whoever made the request has it."""
 
@@ -144,6 +148,13 @@ class Authority(Issued, frozen=True, kw_only=True):
     def name(self) -> str:
         """The common name."""
         return self.subject.common_name
+
+    @property
+    def issuer_level(self) -> int:
+        """The level of the CA above, which of a root is itself; -1 when it is not known."""
+        if self.issuer_id == self.id:
+            return self.level
+        return self.level - 1 if self.issuer_id and self.level > 0 else -1
 
 
 class Certificate(Issued, frozen=True, kw_only=True):

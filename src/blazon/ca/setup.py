@@ -2,6 +2,8 @@
 
 from urllib.parse import quote
 
+import msgspec
+
 from blazon.ca.api import AuthorityApi, CertificateApi, EngineApi, ProfileApi, ValidationApi
 from blazon.ca.service import (
     Authorities,
@@ -28,6 +30,7 @@ from blazon.room import House, Parts
 from blazon.settings import Settings
 from blazon.storage import Sealer
 from blazon.users import People
+from blazon.web import JSON_OR_TEXT
 
 __all__ = ["build"]
 
@@ -58,13 +61,14 @@ def build(house: House) -> Parts:
         # SQLite has one process: whatever is open was left by one that is gone. Of PostgreSQL others may be at work.
         await intents.sweep(everything=house.database.dialect.name == "sqlite")
 
+    routes = (
+        *AuthorityApi(authorities, imports, requests).routes(),
+        *CertificateApi(certificates).routes(),
+        *EngineApi(rights, engines, store, keyring, Messages(log, rights, keyring)).routes(),
+        *ProfileApi(Profiles(log, store, rights)).routes(),
+    )
     return Parts(
-        routes=(
-            *AuthorityApi(authorities, imports, requests).routes(),
-            *CertificateApi(certificates).routes(),
-            *EngineApi(rights, engines, store, keyring, Messages(log, rights, keyring)).routes(),
-            *ProfileApi(Profiles(log, store, rights)).routes(),
-        ),
+        routes=tuple(msgspec.structs.replace(route, media=JSON_OR_TEXT) for route in routes),
         binary_routes=ValidationApi(ocsp, crls, issuers, store, int(settings.ocsp_max_age)).routes(),
         work=(Life(log, store).run, intents.keep_sweeping, ocsp.keep_signed),
         prepare=prepare,

@@ -2,8 +2,10 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from typing import Final
+
+import msgspec
 
 from blazon.ca.listing import Listing
 from blazon.ca.models import (
@@ -65,6 +67,14 @@ class Store:
     async def all_authorities(self) -> list[Authority]:
         """Every CA."""
         return [_authority(row) for row in await self._database.rows_aside(f"SELECT {_AUTHORITY} FROM cas ORDER BY id")]
+
+    async def levels(self, identifiers: Collection[str]) -> dict[str, int]:
+        """The levels of those of these CAs that are here."""
+        if not identifiers:
+            return {}
+        sql = f"SELECT id, level FROM cas WHERE {self.dialect.one_of('id')}"
+        wanted = msgspec.json.encode(list(identifiers)).decode()
+        return {row[0]: row[1] for row in await self._database.rows(sql, (wanted,))}
 
     async def certificate(self, serial: str) -> Certificate | None:
         """A certificate by its serial number."""

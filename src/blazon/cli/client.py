@@ -222,6 +222,8 @@ def _segment(identifier: str) -> str:
 def _refusal(answer: bytes, status: int, url: str) -> str:
     try:
         body = json.loads(answer)
-        return str(body["err"] if "err" in body else body["error"] or body["message"])
+        if "err" in body:
+            return ": ".join(str(body[name]) for name in ("err", "detail") if body.get(name))
+        return str(body["error"] or body["message"])
     except (ValueError, KeyError, TypeError):
         return f"{url} answered {status}, and not as Blazon does; give the right address with --url"

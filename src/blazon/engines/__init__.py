@@ -10,7 +10,15 @@ them in the threads of the engine, `Engines.threads`, unless `Engine.quick` says
 millisecond. Whatever else computes long does so in `cpu_threads`.
 """
 
-from blazon.engines.engine import Engine, EngineInfo, EngineUnavailable, PrivateKey, PublicKey, StoredKey
+from blazon.engines.engine import (
+    Engine,
+    EngineInfo,
+    EngineUnavailable,
+    PrivateKey,
+    PublicKey,
+    SecurityLevel,
+    StoredKey,
+)
 from blazon.engines.keys import ALL_KEYS, KeySpec, KeyType, SupportedKeys, spec_of
 from blazon.engines.kms import KmsEngine
 from blazon.engines.pkcs11 import Pkcs11Engine
@@ -33,6 +41,7 @@ __all__ = [
     "Pkcs11Engine",
     "PrivateKey",
     "PublicKey",
+    "SecurityLevel",
     "SignatureAlgorithm",
     "SoftwareEngine",
     "StoredKey",

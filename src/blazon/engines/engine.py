@@ -1,5 +1,6 @@
 """What every engine is: the interface, the key as a caller keeps it, and what an engine says about itself."""
 
+from enum import IntEnum
 from typing import Protocol, TypeAlias
 
 import msgspec
@@ -9,7 +10,7 @@ from cryptography.hazmat.primitives.serialization import load_der_public_key
 from blazon.engines.keys import KeySpec, SupportedKeys
 from blazon.errors import Unavailable
 
-__all__ = ["Engine", "EngineInfo", "EngineUnavailable", "PrivateKey", "PublicKey", "StoredKey"]
+__all__ = ["Engine", "EngineInfo", "EngineUnavailable", "PrivateKey", "PublicKey", "SecurityLevel", "StoredKey"]
 
 PrivateKey: TypeAlias = (
     rsa.RSAPrivateKey
@@ -58,16 +59,24 @@ class StoredKey(msgspec.Struct, frozen=True):
         return key
 
 
+class SecurityLevel(IntEnum):
+    """How well an engine keeps its keys; a number on the wire."""
+
+    SL0 = 0
+    """In this process."""
+    SL2 = 2
+    """In a module or a service, which they never leave."""
+
+
 class EngineInfo(msgspec.Struct, frozen=True):
     """An engine in the list of engines, in the fields and the order of the wire.
 
     `type` is `GOLANG`, `PKCS11` or `AWS_KMS`; the first is what clients of the wire know an engine in software by,
-    whatever it is written in. `security_level` is SL0 (keys in this process) or SL2 (keys never leave a module).
-    `metadata` is text by name.
+    whatever it is written in. `metadata` is text by name.
     """
 
     type: str
-    security_level: str
+    security_level: SecurityLevel
     provider: str
     name: str
     metadata: dict[str, str]
@@ -98,6 +107,14 @@ class Engine(Protocol):
 
     def quick(self, spec: KeySpec) -> bool:
         """Whether a signature with such a key takes less than a millisecond and waits for nothing outside."""
+        ...
+
+    def check_makes(self, spec: KeySpec) -> None:
+        """Whether `create` makes such keys. Raises RuleBroken, with those it makes, when it does not."""
+        ...
+
+    def check_takes(self, spec: KeySpec) -> None:
+        """Whether `import_key` takes such keys. Raises RuleBroken when it does not."""
         ...
 
     def create(self, name: str, spec: KeySpec) -> StoredKey:

@@ -14,7 +14,15 @@ from typing import Any, Final
 
 from cryptography.hazmat.primitives.serialization import load_der_public_key
 
-from blazon.engines.engine import Engine, EngineInfo, EngineUnavailable, PrivateKey, PublicKey, StoredKey
+from blazon.engines.engine import (
+    Engine,
+    EngineInfo,
+    EngineUnavailable,
+    PrivateKey,
+    PublicKey,
+    SecurityLevel,
+    StoredKey,
+)
 from blazon.engines.keys import KeySpec, KeyType, SupportedKeys, spec_of
 from blazon.engines.remote import Task, remote_key
 from blazon.engines.rules import check_name, check_supported, public_bytes
@@ -69,14 +77,20 @@ class KmsEngine(Engine):
 
     def info(self) -> EngineInfo:
         metadata = {"lamassu.io/cryptoengine/aws-kms/region": self._region}
-        return EngineInfo("AWS_KMS", "SL2", "Amazon Web Services", "KMS", metadata, _SUPPORTED, self._id)
+        return EngineInfo("AWS_KMS", SecurityLevel.SL2, "Amazon Web Services", "KMS", metadata, _SUPPORTED, self._id)
 
     def quick(self, spec: KeySpec) -> bool:
         return False
 
+    def check_makes(self, spec: KeySpec) -> None:
+        check_supported(self._id, _SUPPORTED, spec)
+
+    def check_takes(self, spec: KeySpec) -> None:
+        raise self._makes_its_own()
+
     def create(self, name: str, spec: KeySpec) -> StoredKey:
         check_name(name)
-        check_supported(self._id, _SUPPORTED, spec)
+        self.check_makes(spec)
         if self._by_alias(name) is not None:
             raise Conflict(f"the engine {self._id} has a key {name} already")
         with self._asking("make a key") as client:
@@ -94,7 +108,10 @@ class KmsEngine(Engine):
             return self._stored(client, name, arn)
 
     def import_key(self, name: str, private_key: PrivateKey) -> StoredKey:
-        raise RuleBroken(f"the engine {self._id} does not take keys that were made elsewhere; AWS KMS makes its own")
+        raise self._makes_its_own()
+
+    def _makes_its_own(self) -> RuleBroken:
+        return RuleBroken(f"the engine {self._id} does not take keys that were made elsewhere; AWS KMS makes its own")
 
     def open(self, key: StoredKey) -> PrivateKey:
         with self._asking("find a key") as client:

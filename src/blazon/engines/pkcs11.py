@@ -16,7 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from typing import TYPE_CHECKING, Final, TypeVar
 
-from blazon.engines.engine import Engine, EngineInfo, EngineUnavailable, PrivateKey, StoredKey
+from blazon.engines.engine import Engine, EngineInfo, EngineUnavailable, PrivateKey, SecurityLevel, StoredKey
 from blazon.engines.keys import KeySpec, SupportedKeys, spec_of
 from blazon.engines.remote import Task, remote_key
 from blazon.engines.rules import check_name, check_supported, public_bytes
@@ -66,6 +66,14 @@ class Pkcs11Engine(Engine):
 
     def quick(self, spec: KeySpec) -> bool:
         return False
+
+    def check_makes(self, spec: KeySpec) -> None:
+        token = self._token  # a token that was opened has told what it makes
+        supported = self._ask(lambda token: token.supported) if token is None else token.supported
+        check_supported(self._id, supported, spec)
+
+    def check_takes(self, spec: KeySpec) -> None:
+        self.check_makes(spec)
 
     def create(self, name: str, spec: KeySpec) -> StoredKey:
         check_name(name)
@@ -150,7 +158,7 @@ class Pkcs11Engine(Engine):
     def _about(
         self, provider: str, name: str, metadata: dict[str, str], supported: tuple[SupportedKeys, ...]
     ) -> EngineInfo:
-        return EngineInfo("PKCS11", "SL2", provider, name, metadata, supported, self._id)
+        return EngineInfo("PKCS11", SecurityLevel.SL2, provider, name, metadata, supported, self._id)
 
     def _ask(self, question: Callable[["Token"], T], timeout: float | None = None) -> T:
         """Asks the token on the module's thread. A session that has broken is made anew, once."""

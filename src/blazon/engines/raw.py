@@ -90,9 +90,9 @@ def _check(key: PublicKey, algorithm: SignatureAlgorithm, kind: MessageType) -> 
     hashed = {KeyType.RSA: "RSASSA", KeyType.ECDSA: "ECDSA"}.get(spec.type)
     fits = _WHOLE.get(algorithm) == str(spec) or (hashed is not None and algorithm.startswith(hashed))
     if not fits:
-        raise RuleBroken(f"signing algorithm not supported: {algorithm.value} with a key of type {spec}")
+        raise RuleBroken("signing algorithm not supported", f"{algorithm.value} with a key of type {spec}")
     if algorithm in _WHOLE and kind is MessageType.HASH:
-        raise RuleBroken(f"signing algorithm not supported: {algorithm.value} signs the message, not its digest")
+        raise RuleBroken("signing algorithm not supported", f"{algorithm.value} signs the message, not its digest")
 
 
 def _taken(hashed: HashAlgorithm, kind: MessageType, message: bytes) -> HashAlgorithm | Prehashed:
@@ -101,8 +101,8 @@ def _taken(hashed: HashAlgorithm, kind: MessageType, message: bytes) -> HashAlgo
         return hashed
     if len(message) != hashed.digest_size:
         raise Malformed(
-            "inconsistency between hashed message and signature algorithm: the digest has"
-            f" {len(message)} bytes, {hashed.name} has {hashed.digest_size}"
+            "inconsistency between hashed message and signature algorithm",
+            f"the digest has {len(message)} bytes, {hashed.name} has {hashed.digest_size}",
         )
     return Prehashed(hashed)
 

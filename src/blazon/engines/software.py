@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.serialization import (
     load_der_private_key,
 )
 
-from blazon.engines.engine import Engine, EngineInfo, PrivateKey, StoredKey
+from blazon.engines.engine import Engine, EngineInfo, PrivateKey, SecurityLevel, StoredKey
 from blazon.engines.keys import ALL_KEYS, CURVES, ML_DSA, KeySpec, KeyType, spec_of
 from blazon.engines.rules import check_name, check_supported, public_bytes
 from blazon.storage import Sealer
@@ -40,7 +40,7 @@ class SoftwareEngine(Engine):
     def info(self) -> EngineInfo:
         return EngineInfo(
             type="GOLANG",
-            security_level="SL0",
+            security_level=SecurityLevel.SL0,
             provider="Blazon",
             name=backend.openssl_version_text(),
             metadata={},
@@ -51,9 +51,15 @@ class SoftwareEngine(Engine):
     def quick(self, spec: KeySpec) -> bool:
         return spec.type is not KeyType.RSA or spec.bits <= _QUICK_RSA
 
+    def check_makes(self, spec: KeySpec) -> None:
+        check_supported(self._id, ALL_KEYS, spec)
+
+    def check_takes(self, spec: KeySpec) -> None:
+        """Every key a CA may have."""
+
     def create(self, name: str, spec: KeySpec) -> StoredKey:
         check_name(name)
-        check_supported(self._id, ALL_KEYS, spec)
+        self.check_makes(spec)
         return self._seal(name, generate_key(spec))
 
     def import_key(self, name: str, private_key: PrivateKey) -> StoredKey:

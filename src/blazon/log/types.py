@@ -80,19 +80,27 @@ class EventType(Generic[D]):
     """One type of event.
 
     `data` is the struct of the complete change; `fields` picks and names what the wires show of it. The wires add
-    `operation`, `occurred_at` and their own attributes.
+    `operation`, `occurred_at` and their own attributes, and leave out what is empty; a CloudEvent has the fields in
+    `always` all the same.
     """
 
-    __slots__ = ("_decoder", "data", "fields", "kind", "name", "service")
+    __slots__ = ("_decoder", "always", "data", "fields", "kind", "name", "service")
 
     def __init__(
-        self, service: str, name: str, kind: Kind, data: type[D], fields: Callable[[Record, D], Fields]
+        self,
+        service: str,
+        name: str,
+        kind: Kind,
+        data: type[D],
+        fields: Callable[[Record, D], Fields],
+        always: frozenset[str] = frozenset(),
     ) -> None:
         self.service = service
         self.name = str(EventName.parse(name))
         self.kind = kind
         self.data = data
         self.fields = fields
+        self.always = always
         self._decoder = msgspec.json.Decoder(data)
 
     def __repr__(self) -> str:
@@ -113,9 +121,11 @@ class Service:
     def __init__(self, name: str) -> None:
         self.name = name
 
-    def fact(self, name: str, data: type[D], fields: Callable[[Record, D], Fields]) -> EventType[D]:
+    def fact(
+        self, name: str, data: type[D], fields: Callable[[Record, D], Fields], always: frozenset[str] = frozenset()
+    ) -> EventType[D]:
         """A type whose events change state."""
-        return EventType(self.name, name, Kind.FACT, data, fields)
+        return EventType(self.name, name, Kind.FACT, data, fields, always)
 
     def observation(self, name: str, data: type[D], fields: Callable[[Record, D], Fields]) -> EventType[D]:
         """A type whose events report a read."""

@@ -10,11 +10,12 @@ from blazon.web.json import read as read_json
 from blazon.web.metrics import HttpMetrics
 from blazon.web.openapi import document
 from blazon.web.pages import add_pages
-from blazon.web.reading import device_key
+from blazon.web.reading import JSON_OR_TEXT, device_key
 from blazon.web.route import AnyRoute, Auth, BinaryReply, BinaryRoute, Call, NoBody, NoQuery, Page, Reply, Route
 from blazon.web.server import HttpServer, listen
 
 __all__ = [
+    "JSON_OR_TEXT",
     "AnyRoute",
     "Auth",
     "Authenticator",

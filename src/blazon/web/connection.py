@@ -186,10 +186,11 @@ class _Connection(HttpToolsProtocol):
         if self.parser.get_http_version() != "1.1" or self.parser.should_upgrade() or not url.startswith(b"/"):
             return None
         path, _, self._query = url.partition(b"?")
-        self._path = urllib.parse.unquote(path.decode()) if b"%" in path else path.decode()
+        raw = path.decode()
+        self._path = urllib.parse.unquote(raw) if "%" in raw else raw
         self._body = b""
         self._method = self.parser.get_method().decode()
-        return self.dispatcher.question(self._method, self._path)
+        return self.dispatcher.question(self._method, raw)
 
     def _begin_cycle(self) -> None:
         before, url, headers, expects = self.cycle, self.url, self.headers, self.expect_100_continue

@@ -137,7 +137,7 @@ class Dispatcher:
         )
         try:
             _check_host(asked)
-            node, values = self._paths.find(asked.path)
+            node, values = self._paths.find(scope["raw_path"].decode("ascii"))
             if node.resource is not None and asked.method in ("GET", "HEAD"):
                 await node.resource(scope, receive, send)
                 return
@@ -150,7 +150,7 @@ class Dispatcher:
         await answers.send(send, written)
 
     def question(self, method: str, path: str) -> "Question | None":
-        """What `answer` needs to answer a request, when a route serves it."""
+        """What `answer` needs to answer a request to a path, as it came, when a route serves it."""
         try:
             node, values = self._paths.find(path)
         except NotFound:
@@ -207,7 +207,7 @@ class Dispatcher:
                 written = answers.of_octets(octets, asked.headers, bound.route.method)
             else:
                 if bound.says_json:
-                    reading.check_json(asked.headers)
+                    reading.check_json(asked.headers, bound.route.media)
                 reply = bound.at_once(self._call(bound, values, ANONYMOUS, bound.no_query, asked, asked.body))
                 if reply is None:
                     return None
@@ -248,7 +248,7 @@ class Dispatcher:
         caller = await self._authenticate(route.auth, asked.headers)
         query = reading.query_of(asked.query, route.query) if asked.query else bound.no_query
         if bound.says_json:
-            reading.check_json(asked.headers)
+            reading.check_json(asked.headers, bound.route.media)
         raw = await self._body(asked) if bound.takes_body else b""
         return self._call(bound, values, caller, query, asked, raw)
 

@@ -2,7 +2,8 @@
 
 The body is `{"error": <what exactly>, "message": <what kind>}`, as clients of the first dialect expect it, below some
 paths that of the dialect spoken there (decision C2), or a problem document (RFC 9457) when the request's Accept header
-asks for one.
+asks for one. Clients of the PKI dialect compare `err` with the texts they know (decision C16), so it holds nothing else
+where there is such a text; `detail` has the rest.
 """
 
 from typing import Final
@@ -31,12 +32,16 @@ from blazon.errors import (
     Unavailable,
     UnsupportedMedia,
 )
+from blazon.web.json import IncompleteBody
 
 __all__ = ["PROBLEM", "STATUS", "Failure", "PkiFailure", "body_of", "headers_of", "shape_at", "status_of"]
 
 PROBLEM: Final = "application/problem+json"
 
 _PKI_PATHS: Final = ("/api/ca/", "/api/va/")
+
+_INCOMPLETE: Final = "struct validation error"
+"""The text by which clients of the PKI dialect recognise that a body lacks a field (fact sheet §2c.1)."""
 
 STATUS: Final[dict[type[BlazonError], int]] = {
     BlazonError: 500,
@@ -71,10 +76,11 @@ class Failure(msgspec.Struct, frozen=True):
     message: str
 
 
-class PkiFailure(msgspec.Struct, frozen=True):
-    """What went wrong: `err` says what exactly."""
+class PkiFailure(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What went wrong: `err` in the words clients match on, where there are such, and `detail` the rest."""
 
     err: str
+    detail: str = ""
 
 
 class _Problem(msgspec.Struct, frozen=True):
@@ -114,7 +120,9 @@ def shape_at(path: str) -> type[Failure] | type[PkiFailure]:
 def body_of(error: BlazonError, *, problem: bool, path: str = "") -> bytes:
     """The body of an error's answer at a path."""
     if problem:
-        return msgspec.json.encode(_Problem(error.title, status_of(error), error.reason))
-    if shape_at(path) is PkiFailure:
-        return msgspec.json.encode(PkiFailure(error.reason or error.title))
-    return msgspec.json.encode(Failure(error.reason, error.title))
+        return msgspec.json.encode(_Problem(error.title, status_of(error), error.text))
+    if shape_at(path) is not PkiFailure:
+        return msgspec.json.encode(Failure(error.text, error.title))
+    if isinstance(error, IncompleteBody):
+        return msgspec.json.encode(PkiFailure(_INCOMPLETE, error.text))
+    return msgspec.json.encode(PkiFailure(error.reason or error.title, error.detail))

@@ -5,18 +5,26 @@ leaves open which one counts), U+0000, which PostgreSQL cannot keep, and nesting
 """
 
 import json
+import re
 from typing import Any, Final, TypeVar
 
 import msgspec
 
 from blazon.errors import Malformed
 
-__all__ = ["DEPTH", "place_first", "read"]
+__all__ = ["DEPTH", "IncompleteBody", "place_first", "read"]
 
 T = TypeVar("T")
 
+_LACKS: Final = re.compile(r"missing required field|got `null` - at `\$[^\[]*`$")
+"""How msgspec says that a field is missing or null. A null in a list is a member of the wrong type."""
+
 DEPTH: Final = 64
 """How deep JSON may be nested."""
+
+
+class IncompleteBody(Malformed):
+    """The body lacks a field it must have, or has null in its place."""
 
 
 class _Twice(ValueError):
@@ -46,7 +54,7 @@ def _scan(text: str) -> Any:
 
 
 def read(body: bytes, decoder: "msgspec.json.Decoder[T]") -> T:
-    """Reads a body. Raises Malformed with the reason and, for a field, its place."""
+    """Reads a body. Raises Malformed, with the place of a wrong field; IncompleteBody when a field is missing."""
     try:
         text = body.decode()
         value = _scan(text)
@@ -63,7 +71,8 @@ def read(body: bytes, decoder: "msgspec.json.Decoder[T]") -> T:
     try:
         return decoder.decode(body)
     except msgspec.ValidationError as error:
-        raise Malformed(place_first(str(error))) from None
+        kind = IncompleteBody if _LACKS.search(str(error)) else Malformed
+        raise kind(place_first(str(error))) from None
     except msgspec.DecodeError as error:
         raise Malformed(f"the body is not JSON: {error}") from None
 

@@ -1,6 +1,7 @@
 """Finding what serves a path."""
 
 from typing import Generic, Protocol, TypeVar
+from urllib.parse import unquote
 
 from blazon.errors import NotFound
 
@@ -65,10 +66,12 @@ class Paths(Generic[S, R]):
         return node
 
     def find(self, path: str) -> tuple[Node[S, R], list[str]]:
-        """The node of a requested path and the values of its parameters. Raises NotFound."""
+        """The node of a requested path, as it came, and the values of its parameters, decoded. Raises NotFound."""
         node = self._root
         values: list[str] = []
         parts = path[1:].split("/")
+        if "%" in path:  # only now, so that a %2F is a character of a step and ends none (RFC 3986 §2.2)
+            parts = list(map(unquote, parts))
         for place, part in enumerate(parts):
             following = node.literal.get(part)
             if following is None and node.rest is not None:

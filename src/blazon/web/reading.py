@@ -16,6 +16,8 @@ from blazon.web.deadlines import Deadlines
 from blazon.web.json import place_first
 
 __all__ = [
+    "JSON",
+    "JSON_OR_TEXT",
     "Asked",
     "Fields",
     "Headers",
@@ -45,6 +47,10 @@ _ENTITY_TAG: Final = re.compile(r'\s*"(\d{1,18})"\s*')
 _TRACEPARENT: Final = re.compile(
     r"(?P<version>[0-9a-f]{2})-(?P<trace>[0-9a-f]{32})-(?P<span>[0-9a-f]{16})-(?P<flags>[0-9a-f]{2})(-.*)?"
 )
+JSON: Final = ("application/json",)
+JSON_OR_TEXT: Final = (*JSON, "text/plain")
+"""Browsers send a body of text as text/plain unless they are told otherwise; web clients of `/api` do not tell them."""
+
 _MEDIA: Final = 256
 """Characters of a Content-Type that are looked at."""
 
@@ -128,9 +134,12 @@ def _credentials(headers: Headers, wanted: str) -> str:
     return given.strip() if scheme.lower() == wanted else ""
 
 
-def check_json(headers: Headers) -> None:
-    """The body must be JSON in UTF-8 and not compressed. Raises UnsupportedMedia."""
-    refused = _refused_media((headers.one(b"content-type") or "")[:_MEDIA])
+def check_json(headers: Headers, media: tuple[str, ...] = JSON) -> None:
+    """The body must be JSON in UTF-8, sent under one of these content types, and not compressed.
+
+    Raises UnsupportedMedia.
+    """
+    refused = _refused_media((headers.one(b"content-type") or "")[:_MEDIA], media)
     if refused:
         raise UnsupportedMedia(refused)
     if (headers.one(b"content-encoding") or "identity").lower() != "identity":
@@ -138,10 +147,10 @@ def check_json(headers: Headers) -> None:
 
 
 @lru_cache(maxsize=64)
-def _refused_media(value: str) -> str:
+def _refused_media(value: str, media: tuple[str, ...]) -> str:
     """Why a Content-Type is refused; empty when it is not. Clients send the same few again and again."""
     kind, *parameters = (part.strip().lower() for part in value.split(";"))
-    if kind != "application/json":
+    if kind not in media:
         return "send the header Content-Type: application/json"
     for parameter in parameters:
         name, _, charset = (part.strip() for part in parameter.partition("="))

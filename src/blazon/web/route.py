@@ -9,7 +9,7 @@ from msgspec import Meta, Struct
 
 from blazon.caller import Caller
 from blazon.errors import RequestError
-from blazon.web.reading import Headers
+from blazon.web.reading import JSON, Headers
 
 __all__ = ["Auth", "BinaryReply", "BinaryRoute", "Call", "NoBody", "NoQuery", "Page", "Reply", "Route"]
 
@@ -95,6 +95,8 @@ class Route(Struct, Generic[B, Q], frozen=True, kw_only=True):
     at_once: Callable[[Call[B, Q]], Reply | None] | None = None
     """Answers like `handler`, but from memory and without waiting; None when that needs `handler`. Only for routes
     anybody may call."""
+    media: tuple[str, ...] = JSON
+    """The content types a body of JSON may be sent under."""
     needs_json: bool = False
     """Whether a request without a body must say that it is JSON all the same, as some old paths ask."""
 

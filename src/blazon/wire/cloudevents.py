@@ -36,8 +36,12 @@ _encode = msgspec.json.Encoder().encode
 
 
 def cloud_event(record: Record, declared: "EventType[Any]") -> bytes:
-    """A record as a CloudEvent. Its data has the fields of the flat map as JSON values: numbers, lists, objects."""
+    """A record as a CloudEvent. Its data has the fields of the flat map as JSON values: numbers, lists, objects.
+
+    A field that is empty is left out, unless its type says that it is always there.
+    """
     shown = declared.fields(record, declared.read(record))
+    always = declared.always
     return _encode(
         CloudEvent(
             specversion="1.0",
@@ -47,7 +51,7 @@ def cloud_event(record: Record, declared: "EventType[Any]") -> bytes:
             time=rfc3339(record.time),
             datacontenttype="application/json",
             sequence=str(record.sequence),
-            data={name: value for name, value in shown.items() if value not in ("", (), None)},
+            data={name: value for name, value in shown.items() if value not in ("", (), None) or name in always},
             subject=record.key,
             actor=record.actor,
             traceparent=record.traceparent,

@@ -1,5 +1,6 @@
 """Certificates of CAs from outside: what they claim, what they are signed by."""
 
+import itertools
 from pathlib import Path
 
 import msgspec
@@ -13,6 +14,7 @@ from blazon.ca.x509 import (
     Issuer,
     KeyUsage,
     Subject,
+    chain_above,
     check_ca_certificate,
     check_key_pair,
     draft_root,
@@ -27,6 +29,7 @@ from blazon.ca.x509 import (
 from blazon.ca.x509.extensions import usage_extension
 from blazon.engines import KeySpec
 from blazon.errors import Malformed, RuleBroken
+from tests.ca.support import outside_ca
 from tests.ca.x509.support import DAY, NOW, P256, SPECS, YEAR, hierarchy, key, pem, software
 
 
@@ -57,6 +60,36 @@ def test_a_chain_that_does_not_fit_is_refused() -> None:
     leaf = made.leaf()
     with pytest.raises(RuleBroken, match="not that of a CA"):
         check_ca_certificate(made.sub.certificate, now=NOW, chain=[leaf])
+
+
+def test_a_chain_is_put_in_order() -> None:
+    root, a, b, leaf = outside_chain()
+    for others in itertools.permutations((root, a, b)):
+        assert chain_above(leaf, others) == [b, a, root]
+    # The certificate itself may be among them, and one may be there twice.
+    assert chain_above(leaf, [leaf, root, b, b, a]) == [b, a, root]
+    assert chain_above(leaf, [a, b]) == [b, a]
+    assert chain_above(leaf, []) == []
+    assert chain_above(root, [root]) == []
+
+
+def test_what_is_not_above_is_refused_in_any_order() -> None:
+    root, a, b, leaf = outside_chain()
+    stranger = hierarchy(key(P256, "other-root"), key(P256, "other-sub")).root.certificate
+    for others in ([root, a], [a], [b, root], [stranger], [root, a, b, stranger], [leaf, root]):
+        with pytest.raises(RuleBroken, match="is not signed by"):
+            chain_above(leaf, others)
+    many = [outside_ca(f"CA {number}")[0] for number in range(17)]
+    with pytest.raises(RuleBroken, match="more than 16 certificates"):
+        chain_above(leaf, many)
+
+
+def outside_chain() -> list[x509.Certificate]:
+    """A root, two CAs below it, and a fourth below those."""
+    made = [outside_ca("Root")]
+    for name in ("A", "B", "C"):
+        made.append(outside_ca(name, above=made[-1]))
+    return [certificate for certificate, _ in made]
 
 
 def test_a_root_that_did_not_sign_itself_is_refused() -> None:

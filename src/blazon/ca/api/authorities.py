@@ -18,8 +18,10 @@ from blazon.ca.api.shapes import (
     Nothing,
     StatusBody,
     SubjectBody,
+    also_by_post,
     authority_body,
     authority_reply,
+    bodies_of,
     listing_of,
     octets_of,
     read_certificate_field,
@@ -29,7 +31,6 @@ from blazon.ca.api.shapes import (
 from blazon.ca.listing import AUTHORITY_FIELDS
 from blazon.ca.models import Owner, PendingRequest
 from blazon.ca.service import Authorities, AuthorityDraft, CompleteDraft, ImportDraft, Imports, RequestDraft, Requests
-from blazon.ca.service.rules import read_reason
 from blazon.ca.x509 import CaOptions, NameConstraints, format_serial, parse_serial, pem_of
 from blazon.clock import rfc3339
 from blazon.errors import Conflict, Forbidden, Malformed, NotFound, RuleBroken
@@ -59,7 +60,7 @@ class CreateCaBody(Struct, frozen=True, kw_only=True):
 
 
 class ImportCaBody(Struct, frozen=True, kw_only=True):
-    """A CA made elsewhere: IMPORTED with its private key, EXTERNAL without."""
+    """A CA made elsewhere: IMPORTED with its private key, EXTERNAL without. `ca_chain` is in any order."""
 
     ca: Encoded
     id: str | None = None
@@ -90,7 +91,7 @@ class RequestCaBody(Struct, frozen=True, kw_only=True):
 
 
 class CompleteBody(Struct, frozen=True, kw_only=True):
-    """The certificate an outside parent made, and those above it; the rest replaces what was requested."""
+    """The certificate of an outside parent, those above it in any order, and what replaces what was requested."""
 
     certificate: Encoded
     ca_chain: tuple[Encoded, ...] | None = None
@@ -153,14 +154,15 @@ class AuthorityApi:
         wanted = Owner.EXTERNAL if not body.private_key else Owner.IMPORTED
         if body.ca_type and body.ca_type != wanted:
             raise Malformed(
-                f"CA type inconsistent: {body.ca_type[:60]} given; with a private key it is IMPORTED, without EXTERNAL"
+                "CA type inconsistent",
+                f"ca_type is {body.ca_type[:60]!r}; it is IMPORTED with a private key, and EXTERNAL without",
             )
         draft = ImportDraft(
             id=body.id or "",
             certificate=read_certificate_field("ca", body.ca),
             chain=tuple(read_certificate_field("ca_chain", each) for each in body.ca_chain or ()),
             private_key=octets_of("private_key", body.private_key) if body.private_key else b"",
-            issuance_expiration=None if body.issuance_expiration is None else body.issuance_expiration.read(),
+            issuance_expiration=None if body.issuance_expiration is None else body.issuance_expiration.read_if_given(),
             engine_id=body.engine_id or "",
             metadata=body.metadata,
             profile=body.profile_id or "",
@@ -178,7 +180,7 @@ class AuthorityApi:
     async def _list(self, call: Call[NoBody, ListQuery], common_name: str | None) -> Reply:
         listing = listing_of(call.query, AUTHORITY_FIELDS)
         found, bookmark = await self._authorities.browse(call.caller, listing, common_name)
-        return Reply(200, AuthorityPage(bookmark, [authority_body(authority) for authority in found]))
+        return Reply(200, AuthorityPage(bookmark, await bodies_of(found, authority_body)))
 
     async def view_ca(self, call: Call[NoBody, NoQuery]) -> Reply:
         return authority_reply(await self._authorities.view(call.caller, call.path["id"]))
@@ -195,8 +197,8 @@ class AuthorityApi:
         return authority_reply(await self._authorities.set_metadata(call.caller, call.path["id"], call.body.metadata))
 
     async def update_ca_status(self, call: Call[StatusBody, NoQuery]) -> Reply:
-        reason = read_reason(call.body.revocation_reason)
-        authority = await self._authorities.set_status(call.caller, call.path["id"], call.body.status, reason)
+        wanted = call.body
+        authority = await self._authorities.set_status(call.caller, call.path["id"], wanted.status, wanted.reason())
         return authority_reply(authority, 201)
 
     async def delete_ca(self, call: Call[NoBody, NoQuery]) -> Reply:
@@ -230,7 +232,7 @@ class AuthorityApi:
         draft = CompleteDraft(
             certificate=read_certificate_field("certificate", body.certificate),
             chain=tuple(read_certificate_field("ca_chain", each) for each in body.ca_chain or ()),
-            issuance_expiration=None if body.issuance_expiration is None else body.issuance_expiration.read(),
+            issuance_expiration=None if body.issuance_expiration is None else body.issuance_expiration.read_if_given(),
             profile=body.profile_id,
             near=seconds_of("near_expiration", body.near_expiration),
             critical=seconds_of("critical_expiration", body.critical_expiration),
@@ -260,17 +262,21 @@ class AuthorityApi:
             _get(f"{API}/cas/sn/{{sn}}", "View a CA by its serial number", self.view_ca_by_serial, AuthorityBody),
             _get(one, "View a CA by id or common name", self.view_ca, AuthorityBody),
             _get(f"{one}/chain", "View a CA's certificate and those above it", self.view_ca_chain, ChainBody),
-            Route(
-                method="PUT",
-                path=f"{one}/metadata",
-                summary="Replace the metadata of a CA",
-                handler=self.update_ca_metadata,
-                tag="cas",
-                body=MetadataBody,
-                answer=AuthorityBody,
-                errors=_REFUSED,
+            *also_by_post(
+                Route(
+                    method="PUT",
+                    path=f"{one}/metadata",
+                    summary="Replace the metadata of a CA",
+                    handler=self.update_ca_metadata,
+                    tag="cas",
+                    body=MetadataBody,
+                    answer=AuthorityBody,
+                    errors=_REFUSED,
+                )
             ),
-            _post(f"{one}/status", "Revoke a CA, or end a hold", self.update_ca_status, StatusBody),
+            _post(
+                f"{one}/status", "Revoke a CA, end its hold, or mark it as expired", self.update_ca_status, StatusBody
+            ),
             _delete(one, "Delete a CA that is expired or revoked", self.delete_ca),
             _post(waiting, "Request a CA from an outside parent", self.create_ca_request, RequestCaBody, RequestBody),
             _get(waiting, "List the CAs that wait for a certificate", self.list_ca_requests, RequestList),

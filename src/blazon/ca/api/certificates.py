@@ -19,6 +19,8 @@ from blazon.ca.api.shapes import (
     MetadataBody,
     StatusBody,
     SubjectBody,
+    also_by_post,
+    bodies_of,
     certificate_body,
     certificate_reply,
     listing_of,
@@ -29,7 +31,6 @@ from blazon.ca.api.shapes import (
 from blazon.ca.listing import CERTIFICATE_FIELDS
 from blazon.ca.models import Certificate, Status
 from blazon.ca.service import Certificates, KeyedDraft, SignDraft
-from blazon.ca.service.rules import read_reason
 from blazon.ca.x509 import format_serial, parse_serial, parse_time, read_csr
 from blazon.errors import Conflict, Forbidden, Malformed, NotFound, RuleBroken
 from blazon.web import AnyRoute, Call, NoBody, NoQuery, Reply, Route
@@ -88,7 +89,7 @@ class CertificateApi:
     async def sign_certificate(self, call: Call[SignBody, NoQuery]) -> Reply:
         body = call.body
         if not body.sign_verbatim and body.subject is None:
-            raise Malformed("struct validation error: give a subject, or sign_verbatim true for that of the CSR")
+            raise Malformed("struct validation error", "give a subject, or sign_verbatim true for that of the CSR")
         draft = SignDraft(
             request=read_csr(octets_of("csr", body.csr)),
             subject=None if body.sign_verbatim or body.subject is None else body.subject.read(),
@@ -96,7 +97,7 @@ class CertificateApi:
             valid_to=parse_time(body.valid_to) if body.valid_to else None,
             metadata=body.metadata,
         )
-        return certificate_reply(await self._certificates.sign(call.caller, call.path["id"], draft), 201)
+        return await self._reply(await self._certificates.sign(call.caller, call.path["id"], draft), 201)
 
     async def create_certificate(self, call: Call[CreateCertificateBody, NoQuery]) -> Reply:
         body = call.body
@@ -110,49 +111,58 @@ class CertificateApi:
         )
         certificate, key = await self._certificates.create(call.caller, call.path["id"], draft)
         pem = "" if key is None else text_base64(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
-        return certificate_reply(certificate, 201, pem)
+        return await self._reply(certificate, 201, pem)
 
     async def import_certificate(self, call: Call[ImportCertificateBody, NoQuery]) -> Reply:
         certificate = read_certificate_field("certificate", call.body.certificate)
-        return certificate_reply(await self._certificates.import_(call.caller, certificate, call.body.metadata), 201)
+        return await self._reply(await self._certificates.import_(call.caller, certificate, call.body.metadata), 201)
 
     async def list_certificates(self, call: Call[NoBody, ListQuery]) -> Reply:
         listing = listing_of(call.query, CERTIFICATE_FIELDS)
-        return _page(*await self._certificates.browse(call.caller, listing))
+        return await self._page(*await self._certificates.browse(call.caller, listing))
 
     async def list_certificates_by_status(self, call: Call[NoBody, ListQuery]) -> Reply:
-        listing = listing_of(call.query, CERTIFICATE_FIELDS)
-        return _page(*await self._certificates.browse(call.caller, listing, status=_status(call.path["status"])))
+        listing, status = listing_of(call.query, CERTIFICATE_FIELDS), _status(call.path["status"])
+        return await self._page(*await self._certificates.browse(call.caller, listing, status=status))
 
     async def list_certificates_of_ca(self, call: Call[NoBody, ListQuery]) -> Reply:
         listing = listing_of(call.query, CERTIFICATE_FIELDS)
-        return _page(*await self._certificates.browse(call.caller, listing, ca=call.path["id"]))
+        return await self._page(*await self._certificates.browse(call.caller, listing, ca=call.path["id"]))
 
     async def list_certificates_of_ca_by_status(self, call: Call[NoBody, ListQuery]) -> Reply:
         listing = listing_of(call.query, CERTIFICATE_FIELDS)
         ca, status = call.path["id"], _status(call.path["status"])
-        return _page(*await self._certificates.browse(call.caller, listing, ca=ca, status=status))
+        return await self._page(*await self._certificates.browse(call.caller, listing, ca=ca, status=status))
 
     async def list_certificates_by_expiration(self, call: Call[NoBody, ExpirationQuery]) -> Reply:
         listing = listing_of(call.query, CERTIFICATE_FIELDS)
         after = parse_time(call.query.expires_after) if call.query.expires_after else None
         before = parse_time(call.query.expires_before) if call.query.expires_before else None
-        return _page(*await self._certificates.expiring(call.caller, listing, after, before))
+        return await self._page(*await self._certificates.expiring(call.caller, listing, after, before))
 
     async def view_certificate(self, call: Call[NoBody, NoQuery]) -> Reply:
-        return certificate_reply(await self._certificates.view(call.caller, _serial(call.path["sn"])))
+        return await self._reply(await self._certificates.view(call.caller, _serial(call.path["sn"])))
 
     async def view_certificate_of_ca(self, call: Call[NoBody, NoQuery]) -> Reply:
         return await self.view_certificate(call)
 
     async def update_certificate_status(self, call: Call[StatusBody, NoQuery]) -> Reply:
-        reason = read_reason(call.body.revocation_reason)
-        serial = _serial(call.path["sn"])
-        return certificate_reply(await self._certificates.set_status(call.caller, serial, call.body.status, reason))
+        serial, wanted = _serial(call.path["sn"]), call.body
+        return await self._reply(
+            await self._certificates.set_status(call.caller, serial, wanted.status, wanted.reason())
+        )
 
     async def update_certificate_metadata(self, call: Call[MetadataBody, NoQuery]) -> Reply:
         serial = _serial(call.path["sn"])
-        return certificate_reply(await self._certificates.set_metadata(call.caller, serial, call.body.metadata))
+        return await self._reply(await self._certificates.set_metadata(call.caller, serial, call.body.metadata))
+
+    async def _reply(self, certificate: Certificate, status: int = 200, private_key: str = "") -> Reply:
+        (level,) = await self._certificates.issuer_levels((certificate,))
+        return certificate_reply(certificate, level, status, private_key)
+
+    async def _page(self, found: list[Certificate], bookmark: str) -> Reply:
+        shown = list(zip(found, await self._certificates.issuer_levels(found), strict=True))
+        return Reply(200, CertificatePage(bookmark, await bodies_of(shown, lambda each: certificate_body(*each))))
 
     def routes(self) -> Sequence[AnyRoute]:
         """The routes of certificates."""
@@ -186,18 +196,19 @@ class CertificateApi:
             ),
             _view(f"{ca}/{{sn}}", "View a certificate; the CA is not looked at", self.view_certificate_of_ca),
             _view(one, "View a certificate", self.view_certificate),
-            _put(f"{one}/status", "Revoke a certificate, or end a hold", self.update_certificate_status, StatusBody),
-            _put(
+            *_put(
+                f"{one}/status",
+                "Revoke a certificate, end its hold, or mark it as expired",
+                self.update_certificate_status,
+                StatusBody,
+            ),
+            *_put(
                 f"{one}/metadata",
                 "Replace the metadata of a certificate",
                 self.update_certificate_metadata,
                 MetadataBody,
             ),
         )
-
-
-def _page(found: list[Certificate], bookmark: str) -> Reply:
-    return Reply(200, CertificatePage(bookmark, [certificate_body(each) for each in found]))
 
 
 def _serial(text: str) -> str:
@@ -262,8 +273,8 @@ def _post(path: str, summary: str, handler: Any, body: type[Struct]) -> AnyRoute
     )
 
 
-def _put(path: str, summary: str, handler: Any, body: type[Struct]) -> AnyRoute:
-    return Route(
+def _put(path: str, summary: str, handler: Any, body: type[Struct]) -> tuple[AnyRoute, AnyRoute]:
+    route: AnyRoute = Route(
         method="PUT",
         path=path,
         summary=summary,
@@ -273,3 +284,4 @@ def _put(path: str, summary: str, handler: Any, body: type[Struct]) -> AnyRoute:
         answer=CertificateBody,
         errors=(Forbidden, NotFound, Conflict),
     )
+    return also_by_post(route)

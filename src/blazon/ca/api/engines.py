@@ -1,22 +1,53 @@
 """Engines, counts and raw signatures over HTTP."""
 
-from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from typing import Annotated, Final
 
-from msgspec import Struct
+import msgspec
+from msgspec import Meta, Struct
 
 from blazon.ca.api.shapes import API, octets_of, text_base64
+from blazon.ca.models import UNKNOWN, Status
 from blazon.ca.service import Keyring, Messages, Rights
 from blazon.ca.store import Store
-from blazon.engines import EngineInfo, Engines, MessageType, SignatureAlgorithm
+from blazon.engines import EngineInfo, Engines, KeyType, MessageType, SecurityLevel, SignatureAlgorithm, SupportedKeys
 from blazon.errors import Conflict, Forbidden, NotFound, RuleBroken
 from blazon.web import AnyRoute, Call, NoBody, NoQuery, Reply, Route
 
 __all__ = ["EngineApi"]
 
 
+_KNOWN: Final = (KeyType.RSA, KeyType.ECDSA)
+"""The kinds of keys every client can decode; another one among them fails the whole answer (decision C17)."""
+
+
+class EngineBody(Struct, frozen=True):
+    """A crypto engine. `additional_key_types` are those that not every client can decode."""
+
+    type: str
+    security_level: SecurityLevel
+    provider: str
+    name: str
+    metadata: dict[str, str]
+    supported_key_types: list[SupportedKeys]
+    additional_key_types: list[SupportedKeys]
+    id: str
+    default: bool
+
+    @classmethod
+    def of(cls, info: EngineInfo) -> "EngineBody":
+        """As answers show it."""
+        fields = msgspec.structs.asdict(info)
+        kinds = fields.pop("supported_key_types")
+        return cls(
+            **fields,
+            supported_key_types=[kind for kind in kinds if kind.type in _KNOWN],
+            additional_key_types=[kind for kind in kinds if kind.type not in _KNOWN],
+        )
+
+
 class CaStats(Struct, frozen=True):
-    """How many CAs there are."""
+    """How many CAs there are: by engine, `-` where the key is elsewhere, and by status. Zeros are shown."""
 
     total: int
     engine_distribution: dict[str, int]
@@ -24,7 +55,7 @@ class CaStats(Struct, frozen=True):
 
 
 class CertificateStats(Struct, frozen=True):
-    """How many certificates there are."""
+    """How many certificates there are: by CA, `-` for one that is not known, and by status. Zeros are shown."""
 
     total: int
     ca_distribution: dict[str, int]
@@ -43,7 +74,15 @@ class SignMessageBody(Struct, frozen=True):
 
     message: str
     message_type: MessageType
-    signature_algorithm: SignatureAlgorithm
+    signature_algorithm: Annotated[str, Meta(extra_json_schema={"enum": list(SignatureAlgorithm)})]
+
+    def algorithm(self) -> SignatureAlgorithm:
+        """The algorithm. Raises RuleBroken."""
+        try:
+            return SignatureAlgorithm(self.signature_algorithm)
+        except ValueError:
+            known = ", ".join(SignatureAlgorithm)
+            raise RuleBroken("signing algorithm not supported", f"it is one of {known}") from None
 
 
 class VerifyMessageBody(SignMessageBody, frozen=True, kw_only=True):
@@ -76,35 +115,35 @@ class EngineApi:
 
     async def list_engines(self, call: Call[NoBody, NoQuery]) -> Reply:
         await self._rights.pki(call.caller)
-        infos = await self._engines.infos()
-        return Reply(200, infos)
+        return Reply(200, list(map(EngineBody.of, await self._engines.infos())))
 
     async def view_stats(self, call: Call[NoBody, NoQuery]) -> Reply:
         await self._rights.pki(call.caller)
         authorities = await self._store.all_authorities()
         counts = await self._store.counts()
-        by_ca, by_status = Counter[str](), Counter[str]()
-        for ca, status, count in counts:
-            by_ca[ca or "-"] += count
-            by_status[status] += count
         cas = CaStats(
             len(authorities),
-            Counter(each.engine_id or "-" for each in authorities),
-            Counter(each.status.value for each in authorities),
+            _summed((each.id for each in self._engines), ((each.engine_id or UNKNOWN, 1) for each in authorities)),
+            _summed(Status, ((each.status, 1) for each in authorities)),
         )
-        return Reply(200, StatsBody(cas, CertificateStats(by_status.total(), by_ca, by_status)))
+        certificates = CertificateStats(
+            sum(count for _, _, count in counts),
+            _summed((each.id for each in authorities), ((ca or UNKNOWN, count) for ca, _, count in counts)),
+            _summed(Status, ((status, count) for _, status, count in counts)),
+        )
+        return Reply(200, StatsBody(cas, certificates))
 
     async def view_stats_of_ca(self, call: Call[NoBody, NoQuery]) -> Reply:
         await self._rights.pki(call.caller)
         authority = await self._keyring.resolve(call.path["id"])
         counts = await self._store.counts(authority.id)
-        return Reply(200, {status: count for _, status, count in counts})
+        return Reply(200, _summed(Status, ((status, count) for _, status, count in counts)))
 
     async def sign_message(self, call: Call[SignMessageBody, NoQuery]) -> Reply:
         body = call.body
         message = octets_of("message", body.message)
         signature = await self._messages.sign(
-            call.caller, call.path["id"], body.signature_algorithm, body.message_type, message
+            call.caller, call.path["id"], body.algorithm(), body.message_type, message
         )
         return Reply(200, SignedBody(text_base64(signature)))
 
@@ -113,7 +152,7 @@ class EngineApi:
         valid = await self._messages.verify(
             call.caller,
             call.path["id"],
-            body.signature_algorithm,
+            body.algorithm(),
             body.message_type,
             octets_of("message", body.message),
             octets_of("signature", body.signature),
@@ -130,7 +169,7 @@ class EngineApi:
                 summary="List the crypto engines",
                 handler=self.list_engines,
                 tag="engines",
-                answer=list[EngineInfo],
+                answer=list[EngineBody],
                 errors=(Forbidden,),
             ),
             Route(
@@ -172,3 +211,11 @@ class EngineApi:
                 errors=(Forbidden, NotFound, Conflict, RuleBroken),
             ),
         )
+
+
+def _summed(names: Iterable[str], counts: Iterable[tuple[str, int]]) -> dict[str, int]:
+    """The sum of the counts of each name, 0 for a name without a count."""
+    found = dict.fromkeys(map(str, names), 0)
+    for name, count in counts:
+        found[name] = found.get(name, 0) + count
+    return found

@@ -1,21 +1,24 @@
 """JSON shapes that several routes of this room share (fact sheet §2c.1, §2d.1)."""
 
+import asyncio
 import base64
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import Annotated, Any, Final, TypeVar
 
 import msgspec
 from cryptography import x509
 from msgspec import Meta, Struct
 
 from blazon.ca.events import wire_of_authority, wire_of_certificate
-from blazon.ca.listing import Field, Listing, read_listing
-from blazon.ca.models import Authority, Certificate, Status
+from blazon.ca.listing import LARGEST_PAGE, Field, Listing, read_listing
+from blazon.ca.models import UNKNOWN, Authority, Certificate, Issued, Status
+from blazon.ca.service.rules import read_reason
 from blazon.ca.x509 import (
     Expiration,
     ExpirationType,
+    Reason,
     Subject,
     format_duration,
     format_time,
@@ -26,7 +29,7 @@ from blazon.ca.x509 import (
 )
 from blazon.engines import KeySpec, KeyType
 from blazon.errors import Malformed
-from blazon.web import Reply
+from blazon.web import AnyRoute, Reply
 
 __all__ = [
     "API",
@@ -44,8 +47,10 @@ __all__ = [
     "Nothing",
     "StatusBody",
     "SubjectBody",
+    "also_by_post",
     "authority_body",
     "authority_reply",
+    "bodies_of",
     "certificate_body",
     "certificate_reply",
     "expiration_shown",
@@ -56,7 +61,13 @@ __all__ = [
     "text_base64",
 ]
 
+T = TypeVar("T")
+B = TypeVar("B")
+
 API = "/api/ca/v1"
+
+_SLICE: Final = 100
+"""Entities whose bodies are made at once, in a millisecond."""
 
 Metadata = dict[str, Any]
 Encoded = Annotated[str, Meta(description="Base64 of PEM.")]
@@ -99,12 +110,21 @@ class ExpirationBody(Struct, frozen=True):
         """As the rules know it. Raises Malformed (incompatible expiration time ref)."""
         return read_expiration(self.type, self.time, self.duration)
 
+    def read_if_given(self) -> Expiration | None:
+        """As `read`; None when every field is empty, as Go clients send an expiration they leave out."""
+        return self.read() if self.type or self.time or self.duration else None
+
 
 class IssuerMetadata(Struct, frozen=True):
-    """Who issued it: the CA's serial number and id, `-` when it is not known."""
+    """The issuing CA: its serial number and id, `-` when it is not known, and its level, -1 when that is not known.
+
+    One generation of clients reads the id as `ca_id`, the next one as `id`.
+    """
 
     serial_number: str
     ca_id: str
+    id: str
+    level: int
 
 
 class KeyMetadata(Struct, frozen=True):
@@ -127,7 +147,7 @@ class AuthorityBody(Struct, frozen=True, kw_only=True):
     """A CA. `certificate` is base64 of PEM."""
 
     serial_number: str
-    issuer_metadata: msgspec.Raw | IssuerMetadata
+    issuer_metadata: IssuerMetadata
     status: Status
     certificate: str
     key_metadata: msgspec.Raw | KeyMetadata
@@ -151,7 +171,7 @@ class CertificateBody(Struct, frozen=True, kw_only=True):
 
     serial_number: str
     metadata: msgspec.Raw | Metadata
-    issuer_metadata: msgspec.Raw | IssuerMetadata
+    issuer_metadata: IssuerMetadata
     status: Status
     certificate: str
     key_metadata: msgspec.Raw | KeyMetadata
@@ -186,10 +206,14 @@ class MetadataBody(Struct, frozen=True):
 
 
 class StatusBody(Struct, frozen=True):
-    """A status to set: REVOKED with a reason, or ACTIVE to end a hold."""
+    """A status to set: REVOKED with a reason, ACTIVE to end a hold, or EXPIRED before the clock sets it."""
 
     status: Status
-    revocation_reason: str | None = None
+    revocation_reason: Annotated[str, Meta(description="With REVOKED; ignored with any other status.")] | None = None
+
+    def reason(self) -> Reason:
+        """Why it is revoked. Clients send a reason with every status. Raises Malformed."""
+        return read_reason(self.revocation_reason) if self.status is Status.REVOKED else Reason.UNSPECIFIED
 
 
 class Nothing(Struct, frozen=True):
@@ -208,7 +232,7 @@ class ListQuery(Struct, kw_only=True, frozen=True):
 
     sort_by: Annotated[str, Meta(description="The field to sort by; creation when it is not given.")] | None = None
     sort_mode: Annotated[SortMode, Meta(description="Which way to sort.")] = SortMode.ASCENDING
-    page_size: Annotated[int, Meta(ge=1, le=100, description="How many to return at most.")] = 25
+    page_size: Annotated[int, Meta(ge=1, le=LARGEST_PAGE, description="How many to return at most.")] = 25
     bookmark: Annotated[str, Meta(description="`next` of the page before; it wins over the rest.")] | None = None
     filter: Annotated[
         tuple[str, ...], Meta(description="field[operator]value, such as status[eq]ACTIVE; may be there several times.")
@@ -227,11 +251,27 @@ def listing_of(query: ListQuery, fields: Mapping[str, Field]) -> Listing:
     )
 
 
+async def bodies_of(found: Sequence[T], make: Callable[[T], B]) -> list[B]:
+    """The bodies of the entities on a page. A long page takes ten milliseconds: others are served in between."""
+    made: list[B] = []
+    for place in range(0, len(found), _SLICE):
+        if place:
+            await asyncio.sleep(0)
+        made += map(make, found[place : place + _SLICE])
+    return made
+
+
 def authority_body(authority: Authority) -> AuthorityBody:
     """A CA as answers show it: as events do, but for the `time` of a Duration, which clients would take for a time."""
     expiration = expiration_shown(authority.issuance_expiration)
-    fields = {**wire_of_authority(authority), "issuance_expiration": expiration}
+    issuer = _issuer(authority, authority.issuer_level)
+    fields = {**wire_of_authority(authority), "issuance_expiration": expiration, "issuer_metadata": issuer}
     return AuthorityBody(**fields, profile_id=authority.profile_id)
+
+
+def _issuer(issued: Issued, level: int) -> IssuerMetadata:
+    identifier = issued.issuer_id or UNKNOWN
+    return IssuerMetadata(issued.issuer_serial, identifier, identifier, level)
 
 
 def expiration_shown(expiration: Expiration) -> ExpirationShown:
@@ -241,9 +281,9 @@ def expiration_shown(expiration: Expiration) -> ExpirationShown:
     return ExpirationShown(expiration.type.value, duration=format_duration(expiration.duration))
 
 
-def certificate_body(certificate: Certificate, private_key: str = "") -> CertificateBody:
+def certificate_body(certificate: Certificate, issuer_level: int, private_key: str = "") -> CertificateBody:
     """A certificate as answers show it."""
-    fields = wire_of_certificate(certificate)
+    fields = {**wire_of_certificate(certificate), "issuer_metadata": _issuer(certificate, issuer_level)}
     return CertificateBody(**fields, private_key=private_key or msgspec.UNSET)
 
 
@@ -255,12 +295,17 @@ def authority_reply(authority: Authority, status: int = 200, *, made: bool = Fal
     return Reply(status, authority_body(authority), tuple(headers))
 
 
-def certificate_reply(certificate: Certificate, status: int = 200, private_key: str = "") -> Reply:
+def certificate_reply(certificate: Certificate, issuer_level: int, status: int = 200, private_key: str = "") -> Reply:
     """An answer with one certificate and its ETag: the revision."""
     headers = [("etag", f'"{certificate.revision}"')]
     if status == 201:
         headers.append(("location", f"{API}/certificates/{certificate.serial}"))
-    return Reply(status, certificate_body(certificate, private_key), tuple(headers))
+    return Reply(status, certificate_body(certificate, issuer_level, private_key), tuple(headers))
+
+
+def also_by_post(route: AnyRoute) -> tuple[AnyRoute, AnyRoute]:
+    """A route for PUT, and the same for POST, which clients of an older generation send."""
+    return route, msgspec.structs.replace(route, method="POST", operation=f"{route.name}_by_post")
 
 
 def octets_of(name: str, text: str) -> bytes:

@@ -85,7 +85,8 @@ class Authorities:
     async def create(self, caller: Caller, draft: AuthorityDraft) -> Authority:
         """Makes a CA with a key of its own in an engine: a root, or below a parent that signs here.
 
-        Steps: check, on a draft with another key → intent → key → draft, checked → signature → record and answer.
+        Steps: check, on a draft with another key, and what the engine makes → intent → key → draft, checked →
+        signature → record and answer.
         """
         return await self._intents.to_the_end(self._create(caller, draft))
 
@@ -105,8 +106,9 @@ class Authorities:
                 parent = await self._parent(draft.parent, basis)
                 self._check_times(draft, parent)
                 await self._founding.check_free(identifier, draft.subject.common_name, basis)
-                # What a rule forbids is refused before a key is made: the rules look at everything but the key.
+                # What a rule forbids is refused before anything is recorded: the rules look at all but the key.
                 self._draft(draft, _stand_in(), parent)
+                await self._engines.threads(engine.id).run(engine.check_makes, draft.spec)
                 intent = await intents.begin(IntentKind.CREATE, identifier, engine.id)
                 key = await self._engines.threads(engine.id).run(engine.create, intent.key_name, draft.spec)
                 certificate = await self._certify(draft, key, parent, intents, basis)
@@ -144,7 +146,7 @@ class Authorities:
         try:
             parent = await self._keyring.get(name)
         except NotFound:
-            raise NotFound("CA not found: there is none with the id or the name in parent_id") from None
+            raise NotFound("CA not found", "there is none with the id or the name in parent_id") from None
         basis[AUTHORITY.of(parent.authority.id)] = parent.authority.revision
         return parent
 
@@ -208,12 +210,15 @@ class Authorities:
         return await self._change(caller, name, events.CA_UPDATE_METADATA, lambda _: {"metadata": kept})
 
     async def set_status(self, caller: Caller, name: str, status: Status, reason: Reason) -> Authority:
-        """Revokes a CA, holds it, or ends a hold. What stands below a CA revoked for good follows by itself (B13)."""
+        """Revokes a CA, holds it, ends its hold, or marks it as expired.
+
+        What stands below a CA that is revoked for good is revoked by itself (decision B13).
+        """
 
         def change(authority: Authority) -> dict[str, Any]:
             return rules.changed_status(authority, status, reason, self._log.clock.now())
 
-        return await self._change(caller, name, events.CA_UPDATE_STATUS, change, lives=status is Status.ACTIVE)
+        return await self._change(caller, name, events.CA_UPDATE_STATUS, change, lives=status is not Status.REVOKED)
 
     async def _change(
         self, caller: Caller, name: str, kind: EventType[AuthorityState], change: Any, *, lives: bool = False

@@ -206,7 +206,7 @@ class Certificates:
             issuing, _ = await self._founding.placed(certificate, (), "", basis)
             state = CertificateState(
                 **rules.issued_fields(certificate, spec, issuing, self._deltas, self._log.clock.now()),
-                type=Owner.IMPORTED,
+                type=Owner.EXTERNAL,
                 metadata=kept,
             )
             if await self._keyring.over(issuing.issuer_id, basis) is not None:
@@ -221,6 +221,11 @@ class Certificates:
         """A certificate by its serial number."""
         await self._rights.pki(caller)
         return await self._existing(serial)
+
+    async def issuer_levels(self, certificates: Sequence[Certificate]) -> list[int]:
+        """The level of the CA that issued each of these, -1 when that is not here."""
+        levels = await self._keyring.levels(each.issuer_id for each in certificates)
+        return [levels.get(each.issuer_id, -1) for each in certificates]
 
     async def browse(
         self, caller: Caller, listing: Listing, *, ca: str | None = None, status: Status | None = None
@@ -262,12 +267,12 @@ class Certificates:
         return await self._change(caller, serial, events.CERTIFICATE_UPDATE_METADATA, lambda _: {"metadata": kept})
 
     async def set_status(self, caller: Caller, serial: str, status: Status, reason: Reason) -> Certificate:
-        """Revokes a certificate, holds it, or ends a hold."""
+        """Revokes a certificate, holds it, ends its hold, or marks it as expired."""
 
         def change(certificate: Certificate) -> dict[str, Any]:
             return rules.changed_status(certificate, status, reason, self._log.clock.now())
 
-        lives = status is Status.ACTIVE
+        lives = status is not Status.REVOKED
         return await self._change(caller, serial, events.CERTIFICATE_UPDATE_STATUS, change, lives=lives)
 
     async def _change(

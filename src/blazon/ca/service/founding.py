@@ -63,13 +63,13 @@ class Founding:
             raise Conflict(EXISTS)
         basis[AUTHORITY.of(identifier)] = 0
         if await self._store.authorities_by("common_name", identifier):
-            raise Conflict(f"{EXISTS}: the id is the common name of another; choose another id")
+            raise Conflict(EXISTS, "the id is the common name of another; choose another id")
         await self.check_name(identifier, common_name)
 
     async def check_name(self, identifier: str, common_name: str) -> None:
         """That a common name is not the id of another CA: it would say two (decision B11). Raises Conflict."""
         if common_name != identifier and await self._store.id_is_taken(common_name):
-            raise Conflict(f"{EXISTS}: the common name is the id of another; choose another name")
+            raise Conflict(EXISTS, "the common name is the id of another; choose another name")
 
     def state_of_new(
         self, certificate: x509.Certificate, certified: Certified, *, near: int | None, critical: int | None

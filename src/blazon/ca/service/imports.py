@@ -15,6 +15,7 @@ from blazon.ca.store import Store
 from blazon.ca.x509 import (
     Expiration,
     ExpirationType,
+    chain_above,
     check_ca_certificate,
     check_issuance_expiration,
     check_key_pair,
@@ -23,7 +24,7 @@ from blazon.ca.x509 import (
     subject_of,
 )
 from blazon.caller import Caller
-from blazon.engines import Engines, PrivateKey, cpu_threads
+from blazon.engines import Engines, PrivateKey, cpu_threads, spec_of
 from blazon.errors import Conflict
 from blazon.log import Decision, Log
 
@@ -31,7 +32,7 @@ __all__ = ["ImportDraft", "Imports"]
 
 
 class ImportDraft(msgspec.Struct, frozen=True, kw_only=True):
-    """A CA made elsewhere, with its key (PEM or DER) or without. `chain` is what stands above it, nearest first."""
+    """A CA made elsewhere, with its key (PEM or DER) or without. `chain` is what stands above it, in any order."""
 
     id: str = ""
     certificate: x509.Certificate
@@ -65,7 +66,8 @@ class Imports:
     async def _import(self, caller: Caller, draft: ImportDraft) -> Authority:
         identifier = rules.check_id(draft.id) if draft.id else self._log.new_id()
         private_key = await self._read(caller, draft.private_key) if draft.private_key else None
-        issuer = check_ca_certificate(draft.certificate, now=self._founding.seconds, chain=draft.chain)
+        chain = chain_above(draft.certificate, draft.chain)
+        issuer = check_ca_certificate(draft.certificate, now=self._founding.seconds, chain=chain)
         if private_key is not None:
             check_key_pair(draft.certificate, private_key.public_key())
         expiration = draft.issuance_expiration or Expiration(ExpirationType.TIME, time=issuer.valid_to)
@@ -81,20 +83,22 @@ class Imports:
                 await intents.drop()
                 basis = await self._rights.pki(caller)
                 profile_id = await self._founding.profile_of(draft.profile, basis)
-                issuing, level = await self._founding.placed(draft.certificate, draft.chain, identifier, basis)
+                issuing, level = await self._founding.placed(draft.certificate, chain, identifier, basis)
                 await self._check_new(draft.certificate)
                 await self._founding.check_free(identifier, subject.common_name, basis)
                 key = None
                 if private_key is not None:
+                    threads = self._engines.threads(engine.id)
+                    await threads.run(engine.check_takes, spec_of(private_key.public_key()))
                     intent = await intents.begin(IntentKind.IMPORT, identifier, engine.id)
                     basis[INTENT.of(intent.id)] = intent.revision
-                    key = await self._engines.threads(engine.id).run(engine.import_key, intent.key_name, private_key)
+                    key = await threads.run(engine.import_key, intent.key_name, private_key)
                 certified = Certified(
                     id=identifier,
                     type=Owner.EXTERNAL if key is None else Owner.IMPORTED,
                     issuing=issuing,
                     level=level,
-                    chain=tuple(map(der_of, draft.chain)) if not issuing.issuer_id else (),
+                    chain=tuple(map(der_of, chain)) if not issuing.issuer_id else (),
                     key=key,
                     issuance_expiration=expiration,
                     profile_id=profile_id,
@@ -118,4 +122,4 @@ class Imports:
     async def _check_new(self, certificate: x509.Certificate) -> None:
         known = await self._store.authority_with(format_serial(certificate.serial_number), der_of(certificate))
         if known is not None:
-            raise Conflict(f"{EXISTS}: this certificate is that of the CA {known}")
+            raise Conflict(EXISTS, f"this certificate is that of the CA {known}")

@@ -283,6 +283,6 @@ def _tell(task: "asyncio.Task[Any]") -> None:
     if error is None:
         _log.info("a request was finished after its time was over")
     elif isinstance(error, BlazonError):
-        _log.warning("a request failed after its time was over", reason=error.reason)
+        _log.warning("a request failed after its time was over", reason=error.text)
     else:
         _log.error("a request failed after its time was over", exc_info=error)

@@ -1,7 +1,7 @@
 """CAs ready to sign, in memory, kept current by the log."""
 
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
 import msgspec
@@ -41,7 +41,7 @@ class Loaded(msgspec.Struct, frozen=True, eq=False):
     def signer(self) -> PrivateKey:
         """The key. Raises Malformed when it is elsewhere."""
         if self.private_key is None:
-            raise Malformed("CA type inconsistent: the CA is EXTERNAL, its key is not here")
+            raise Malformed("CA type inconsistent", "the CA is EXTERNAL, its key is not here")
         return self.private_key
 
 
@@ -74,6 +74,12 @@ class Keyring:
         if len(named) > 1:
             raise Conflict(f"several CAs have the common name {name[:64]!r}; use the id of one")
         return named[0]
+
+    async def levels(self, identifiers: Iterable[str]) -> dict[str, int]:
+        """The levels of those of these CAs that are here."""
+        wanted = set(identifiers)
+        known = {each: self._known[each].authority.level for each in wanted if each in self._known}
+        return known | await self._store.levels(wanted - known.keys())
 
     async def get(self, name: str) -> Loaded:
         """A CA ready to sign, by id or common name. Raises NotFound, Conflict, EngineUnavailable."""

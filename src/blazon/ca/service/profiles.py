@@ -92,7 +92,7 @@ class Profiles:
 
 def _check_name(name: str) -> None:
     if not name.strip() or len(name.encode()) > 254 or not name.isprintable():
-        raise Malformed("struct validation error: name is 1 to 254 bytes of text in one line")
+        raise Malformed("struct validation error", "name is 1 to 254 bytes of text in one line")
 
 
 def _first(records: Sequence[Record], kind: EventType[ProfileState]) -> StoredProfile:

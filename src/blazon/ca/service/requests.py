@@ -18,6 +18,7 @@ from blazon.ca.x509 import (
     CaOptions,
     Expiration,
     Subject,
+    chain_above,
     check_ca_certificate,
     check_issuance_expiration,
     check_key_pair,
@@ -49,7 +50,10 @@ class RequestDraft(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class CompleteDraft(msgspec.Struct, frozen=True, kw_only=True):
-    """The certificate of an outside parent, those above it, and what shall be otherwise than it was requested."""
+    """The certificate of an outside parent, those above it, and what shall be otherwise than it was requested.
+
+    Those above it come in any order.
+    """
 
     certificate: x509.Certificate
     chain: tuple[x509.Certificate, ...] = ()
@@ -89,9 +93,10 @@ class Requests:
                 basis = await self._rights.pki(caller)
                 profile_id = await self._founding.profile_of(draft.profile, basis)
                 await self._founding.check_free(identifier, draft.subject.common_name, basis)
+                threads = self._engines.threads(engine.id)
+                await threads.run(engine.check_makes, draft.spec)
                 intent = await intents.begin(IntentKind.REQUEST, identifier, engine.id)
                 basis |= {REQUEST.of(identifier): 0, INTENT.of(intent.id): intent.revision}
-                threads = self._engines.threads(engine.id)
                 key = await threads.run(engine.create, intent.key_name, draft.spec)
                 opened = await threads.run(self._engines.open, key)
                 pem = await threads.run(request_ca, opened, draft.subject, draft.options)
@@ -129,7 +134,7 @@ class Requests:
 
         The parent may certify for a shorter time than the CA was to issue for: then give another expiration.
         """
-        certificate, chain = draft.certificate, draft.chain
+        certificate, chain = draft.certificate, chain_above(draft.certificate, draft.chain)
         issuer = check_ca_certificate(certificate, now=self._founding.seconds, chain=chain)
 
         async def decide() -> Decision:

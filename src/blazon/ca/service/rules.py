@@ -10,7 +10,7 @@ import msgspec
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from blazon.ca.models import Authority, Certificate, Owner, Status, status_at
+from blazon.ca.models import UNKNOWN, Authority, Certificate, Owner, Status, status_at
 from blazon.ca.x509 import Reason, Subject, format_serial, subject_of
 from blazon.engines import KeySpec
 from blazon.errors import Malformed, RuleBroken
@@ -33,8 +33,28 @@ __all__ = [
 ]
 
 _ID: Final = re.compile(r"[A-Za-z0-9_.-]{1,64}", re.ASCII)
+_PATH_WORDS: Final = frozenset({
+    "cacerts", "certificate", "certificates", "chain", "cn", "crl", "csrattrs", "expiration", "fullcmc", "health",
+    "import", "metadata", "ocsp", "serverkeygen", "sign", "signature", "simpleenroll", "simplereenroll", "sn", "status",
+    "verify",
+})  # fmt: skip
+"""The words beside the id of a CA or below it in paths, those of EST (RFC 7030 §3.2.2) included.
+
+A CA with such an id could not be reached, or would be taken for something else.
+"""
+
+_ENDINGS: Final = (".crl", ".cer")
+"""What may stand behind the id of a CA in the address of its CRL or its certificate."""
+
 _EMPTY: Final = msgspec.Raw(b"{}")
 _METADATA_BYTES: Final = 64 * 1024
+
+# What clients compare with the texts they know (fact sheet §2c.1).
+_CA_STATUS: Final = "CA Status inconsistent"
+_CA_TRANSITION: Final = "status transition not allowed for CA"
+_TRANSITION: Final = "new status transition not allowed for certificate"
+
+_HELD: Final = "it is held; end the hold with ACTIVE, or revoke it for good"
 
 
 class Deltas(msgspec.Struct, frozen=True):
@@ -88,15 +108,19 @@ def issued_fields(
 def check_id(identifier: str) -> str:
     """An id somebody chose for a CA; the name of its key in the engine begins with it."""
     # `.` and `..` are steps in a path, which clients take before they ask.
-    if not _ID.fullmatch(identifier) or identifier in (".", ".."):
-        raise Malformed("the id of a CA is 1 to 64 letters, digits and _ . -, and not . or ..")
+    if not _ID.fullmatch(identifier) or identifier in (".", "..", UNKNOWN) or identifier.endswith(_ENDINGS):
+        raise Malformed(
+            "the id of a CA is 1 to 64 letters, digits and _ . -, is not . or .. or -, and does not end in .crl or .cer"
+        )
+    if identifier in _PATH_WORDS:
+        raise Malformed(f"the id of a CA cannot be {identifier!r}, which is a word of the paths of this API")
     return identifier
 
 
 def check_subject(subject: Subject) -> Subject:
     """A CA is called by its common name."""
     if not subject.common_name.strip():
-        raise Malformed("struct validation error: subject.common_name is missing")
+        raise Malformed("struct validation error", "subject.common_name is missing")
     return subject
 
 
@@ -123,18 +147,19 @@ def read_reason(text: str | None) -> Reason:
 def changed_status(entity: Authority | Certificate, wanted: Status, reason: Reason, now: int) -> dict[str, Any]:
     """What changes when somebody sets a status; `now` is in Unix nanoseconds.
 
-    EXPIRED is final; REVOKED is final unless the reason was CertificateHold. What the clock sets nobody else does. The
+    REVOKED can be set, ACTIVE to end a hold, and EXPIRED before the clock does. EXPIRED is final; REVOKED is final
+    unless the reason was CertificateHold, and what is held cannot become EXPIRED, which would take it off the CRL. The
     date of a hold stays when it becomes final (RFC 5280 §5.3.1 asks for the first, as the doubt began there).
     """
     is_ca = isinstance(entity, Authority)
     kind = RuleBroken if is_ca else Malformed
-    refused = "status transition not allowed for CA" if is_ca else "new status transition not allowed for certificate"
+    refused = _CA_TRANSITION if is_ca else _TRANSITION
     held = entity.status is Status.REVOKED and entity.reason is Reason.CERTIFICATE_HOLD
     if wanted is Status.REVOKED:
         if entity.status is Status.REVOKED and (not held or reason is Reason.CERTIFICATE_HOLD):
             raise Malformed("CA already revoked" if is_ca else "certificate already revoked")
         if entity.status is Status.EXPIRED:
-            raise kind(f"{refused}: it is EXPIRED, which is final")
+            raise kind(refused, "it is EXPIRED, which is final")
         return {
             "status": Status.REVOKED,
             "reason": reason,
@@ -144,8 +169,10 @@ def changed_status(entity: Authority | Certificate, wanted: Status, reason: Reas
         status = status_at(now // 1_000_000_000, entity.near_at, entity.critical_at, entity.valid_to)
         return {"status": status, "reason": None, "revoked_at": 0}
     if entity.status is Status.REVOKED:
-        raise kind(f"{refused}: it is REVOKED, which is final unless the reason was CertificateHold")
-    raise kind(f"{refused}: from {entity.status} to {wanted}; REVOKED can be set, and ACTIVE to end a hold")
+        raise kind(refused, _HELD if held else "it is REVOKED, which is final unless the reason was CertificateHold")
+    if wanted is Status.EXPIRED and entity.status.living:
+        return {"status": Status.EXPIRED}
+    raise kind(refused, f"from {entity.status} to {wanted}; REVOKED and EXPIRED can be set, and ACTIVE to end a hold")
 
 
 def is_over(authority: Authority) -> bool:
@@ -166,22 +193,22 @@ def fallen(entity: Authority | Certificate, now: int) -> dict[str, Any]:
 def check_can_live(entity: Authority | Certificate, over: Authority | None) -> None:
     """Nothing lives below a CA that was revoked for good. `over` is that CA."""
     if over is not None and isinstance(entity, Authority):
-        raise RuleBroken(f"status transition not allowed for CA: the CA {over.id} above it is REVOKED for good")
+        raise RuleBroken(_CA_TRANSITION, f"the CA {over.id} above it is REVOKED for good")
     if over is not None:
-        raise Malformed(f"new status transition not allowed for certificate: the CA {over.id} is REVOKED for good")
+        raise Malformed(_TRANSITION, f"the CA {over.id} is REVOKED for good")
 
 
 def check_can_sign(authority: Authority, over: Authority | None = None) -> None:
     """A CA signs as long as it lives and has its key here, and `over`, a CA above it, was not revoked for good."""
     if not authority.status.living:
-        raise Malformed(f"CA Status inconsistent: the CA is {authority.status}")
+        raise Malformed(_CA_STATUS, f"the CA is {authority.status}")
     if over is not None:
-        raise Malformed(f"CA Status inconsistent: the CA {over.id} above it is REVOKED")
+        raise Malformed(_CA_STATUS, f"the CA {over.id} above it is REVOKED")
     if authority.key is None or authority.type is Owner.EXTERNAL:
-        raise Malformed("CA type inconsistent: the CA is EXTERNAL, its key is not here")
+        raise Malformed("CA type inconsistent", "the CA is EXTERNAL, its key is not here")
 
 
 def check_deletable(authority: Authority) -> None:
     """A CA is deleted once it is over."""
     if authority.status is not Status.EXPIRED and not is_over(authority):
-        raise Malformed(f"CA Status inconsistent: the CA is {authority.status}; revoke it before you delete it")
+        raise Malformed(_CA_STATUS, f"the CA is {authority.status}; revoke it before you delete it")

@@ -8,7 +8,7 @@ Times are Unix seconds, as X.509 has no finer ones and its last, 9999-12-31T23:5
 (cannot be read), RuleBroken (can be read, a rule says no) and what a key raises (EngineUnavailable).
 """
 
-from blazon.ca.x509.chains import check_ca_certificate, check_key_pair, is_ca, is_self_issued
+from blazon.ca.x509.chains import chain_above, check_ca_certificate, check_key_pair, is_ca, is_self_issued
 from blazon.ca.x509.constraints import NameConstraints
 from blazon.ca.x509.durations import (
     NO_END,
@@ -89,6 +89,7 @@ __all__ = [
     "Subject",
     "Urls",
     "build_crl",
+    "chain_above",
     "check_ca_certificate",
     "check_draft",
     "check_issuance_expiration",

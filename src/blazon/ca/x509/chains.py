@@ -1,6 +1,7 @@
 """Whether a certificate from outside may serve as a CA's: its own claims, its key, and the chain above it."""
 
 from collections.abc import Sequence
+from typing import Final
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
@@ -12,7 +13,10 @@ from blazon.ca.x509.keys import check_plain, check_public_key
 from blazon.engines import PublicKey
 from blazon.errors import Malformed, RuleBroken
 
-__all__ = ["check_ca_certificate", "check_key_pair", "is_ca", "is_self_issued"]
+__all__ = ["chain_above", "check_ca_certificate", "check_key_pair", "is_ca", "is_self_issued"]
+
+_LONGEST: Final = 16
+"""Certificates in a chain at most."""
 
 
 def check_ca_certificate(certificate: x509.Certificate, *, now: int, chain: Sequence[x509.Certificate] = ()) -> Issuer:
@@ -40,6 +44,26 @@ def check_ca_certificate(certificate: x509.Certificate, *, now: int, chain: Sequ
     return issuer
 
 
+def chain_above(certificate: x509.Certificate, others: Sequence[x509.Certificate]) -> list[x509.Certificate]:
+    """Those above a certificate, nearest first, in whatever order they come; the certificate itself may be among them.
+
+    Raises RuleBroken when one of them is not above it, one in between is missing, or there are more than 16.
+    """
+    left = [each for each in dict.fromkeys(others) if each != certificate]
+    if len(left) > _LONGEST:
+        raise RuleBroken(f"the chain has more than {_LONGEST} certificates")
+    found: list[x509.Certificate] = []
+    lowest = certificate
+    while left:
+        above = next((each for each in left if _is_signed(lowest, each)), None)
+        if above is None:
+            raise _not_signed(lowest, left[0])
+        left.remove(above)
+        found.append(above)
+        lowest = above
+    return found
+
+
 def check_key_pair(certificate: x509.Certificate, public_key: PublicKey) -> None:
     """Whether a certificate is for this key. Raises Malformed (the CA API answers 400)."""
     if certificate.public_key() != public_key:
@@ -64,10 +88,20 @@ def is_self_issued(certificate: x509.Certificate) -> bool:
 
 
 def _check_signed(below: x509.Certificate, above: x509.Certificate) -> None:
+    if not _is_signed(below, above):
+        raise _not_signed(below, above)
+
+
+def _is_signed(below: x509.Certificate, above: x509.Certificate) -> bool:
     try:
         below.verify_directly_issued_by(above)
     except (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm):
-        raise RuleBroken(
-            f"the certificate of {below.subject.rfc4514_string()[:100]} is not signed by"
-            f" {above.subject.rfc4514_string()[:100]}"
-        ) from None
+        return False
+    return True
+
+
+def _not_signed(below: x509.Certificate, above: x509.Certificate) -> RuleBroken:
+    return RuleBroken(
+        f"the certificate of {below.subject.rfc4514_string()[:100]} is not signed by"
+        f" {above.subject.rfc4514_string()[:100]}"
+    )

@@ -131,14 +131,14 @@ def read_expiration(kind: str, time: str | None, duration: str | None) -> Expira
     if kind == ExpirationType.TIME and time:
         seconds = parse_time(time)
         if not 0 < seconds <= NO_END:
-            raise Malformed("incompatible expiration time ref: the time must lie between 1970 and 9999")
+            raise Malformed("incompatible expiration time ref", "the time must lie between 1970 and 9999")
         return Expiration(ExpirationType.TIME, time=seconds)
     if kind == ExpirationType.DURATION and duration:
         nanoseconds = parse_duration(duration)
         if nanoseconds < SECOND:
-            raise Malformed("incompatible expiration time ref: the duration is less than a second")
+            raise Malformed("incompatible expiration time ref", "the duration is less than a second")
         return Expiration(ExpirationType.DURATION, duration=nanoseconds)
-    raise Malformed("incompatible expiration time ref: type is Time with a time, or Duration with a duration")
+    raise Malformed("incompatible expiration time ref", "type is Time with a time, or Duration with a duration")
 
 
 def check_issuance_expiration(expiration: Expiration, *, now: int, ca_valid_to: int) -> None:
@@ -149,7 +149,7 @@ def check_issuance_expiration(expiration: Expiration, *, now: int, ca_valid_to: 
     ends = expiration.ends_at(now)
     if ends > ca_valid_to:
         raise Malformed(
-            f"issuance expiration greater than CA expiration: {format_time(ends)} is after {format_time(ca_valid_to)}"
+            "issuance expiration greater than CA expiration", f"{format_time(ends)} is after {format_time(ca_valid_to)}"
         )
     if ends <= now:
         raise RuleBroken(f"issuance expiration is over already: {format_time(ends)}")
