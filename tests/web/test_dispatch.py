@@ -180,12 +180,6 @@ async def test_where_a_request_comes_from() -> None:
         assert (await client.call("/a", headers=headers)).json["address"] == "9.9.9.9"
 
 
-async def test_a_path_that_wants_json_without_a_body() -> None:
-    async with serving(route("/old", "h", method="POST", needs_json=True)) as client:
-        assert (await client.call("/old", "POST")).status == 415
-        assert (await client.call("/old", "POST", {"Content-Type": "application/json"})).status == 200
-
-
 async def test_errors_become_answers() -> None:
     kinds = [getattr(errors, name) for name in errors.__all__]
     plain = [kind for kind in kinds if kind.__init__ is BlazonError.__init__]

@@ -58,7 +58,6 @@ class _Bound:
         "no_query",
         "parameters",
         "route",
-        "says_json",
         "takes_body",
     )
 
@@ -69,7 +68,6 @@ class _Bound:
         self.parameters = route.parameters
         self.decoder: msgspec.json.Decoder[Any] = msgspec.json.Decoder(route.body)
         self.takes_body = route.takes_body
-        self.says_json = route.takes_body or route.needs_json
         self.no_body = None if route.takes_body else route.body()
         self.no_query = route.query()
         self.at_once = route.at_once
@@ -206,7 +204,7 @@ class Dispatcher:
                     return None
                 written = answers.of_octets(octets, asked.headers, bound.route.method)
             else:
-                if bound.says_json:
+                if bound.takes_body and reading.announces_body(asked.headers):
                     reading.check_json(asked.headers)
                 reply = bound.at_once(self._call(bound, values, ANONYMOUS, bound.no_query, asked, asked.body))
                 if reply is None:
@@ -247,7 +245,7 @@ class Dispatcher:
         route = bound.route
         caller = await self._authenticate(route.auth, asked.headers)
         query = reading.query_of(asked.query, route.query) if asked.query else bound.no_query
-        if bound.says_json:
+        if bound.takes_body and reading.announces_body(asked.headers):
             reading.check_json(asked.headers)
         raw = await self._body(asked) if bound.takes_body else b""
         return self._call(bound, values, caller, query, asked, raw)

@@ -47,6 +47,8 @@ def _scan(text: str) -> Any:
 
 def read(body: bytes, decoder: "msgspec.json.Decoder[T]") -> T:
     """Reads a body. Raises Malformed with the reason and, for a field, its place."""
+    if not body:
+        raise Malformed("the request has no body; send one in JSON")
     try:
         text = body.decode()
         value = _scan(text)

@@ -95,8 +95,6 @@ class Route(Struct, Generic[B, Q], frozen=True, kw_only=True):
     at_once: Callable[[Call[B, Q]], Reply | None] | None = None
     """Answers like `handler`, but from memory and without waiting; None when that needs `handler`. Only for routes
     anybody may call."""
-    needs_json: bool = False
-    """Whether a request without a body must say that it is JSON all the same, as some old paths ask."""
 
     @property
     def name(self) -> str:
