@@ -170,9 +170,9 @@ async def test_policies_authorize(blazon: Running, stream: Stream) -> None:
     ):
         async with stream.recorded() as events:
             assert (await asked(blazon, subject, object_, action, kind)).status == 200
-        # A3 adds the subject: never a key, but whose it is.
+        # A3 adds the subject, never a key but whose it is, and the action under its older name.
         sample = {"entity_type": kind, "object": object_["id"], "actions": action}
-        check(events, "policies.authorize", sample, {"subject": who})
+        check(events, "policies.authorize", sample, {"subject": who, "action": action})
 
 
 async def test_policies(blazon: Running, stream: Stream) -> None:

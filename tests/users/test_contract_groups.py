@@ -161,7 +161,7 @@ async def test_policies_authorize(blazon: Running, stream: Stream) -> None:
             events,
             "policies.authorize",
             {"entity_type": kind, "object": object_, "actions": action},
-            {"subject": subject},
+            {"subject": subject, "action": action},
         )
 
 

@@ -144,6 +144,7 @@ def _authorized(_: Record, data: Authorized) -> Fields:
         "subject": data.subject,
         "object": data.object,
         "actions": data.action,
+        "action": data.action,
     }
 
 
