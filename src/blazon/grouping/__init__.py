@@ -7,6 +7,7 @@ It does not know what the members are: the room that uses the pattern does.
 from blazon.grouping import rules
 from blazon.grouping.api import (
     FilterQuery,
+    GivenStatus,
     GroupApi,
     GroupBody,
     GroupDraftBody,
@@ -62,6 +63,7 @@ __all__ = [
     "Asking",
     "Authorized",
     "FilterQuery",
+    "GivenStatus",
     "Group",
     "GroupApi",
     "GroupBody",
