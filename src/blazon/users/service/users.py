@@ -29,11 +29,12 @@ from blazon.storage import Sealer
 from blazon.users import events
 from blazon.users.attempts import Attempts
 from blazon.users.events import UserSeen, UserState
+from blazon.users.identities import check_new_identity, compared
 from blazon.users.models import GROUP, USER, User
 from blazon.users.passwords import Passwords
 from blazon.users.service.rights import Rights
 from blazon.users.service.rules import check_email, check_password
-from blazon.users.store import Store
+from blazon.users.store import COMPARED, Store
 
 __all__ = ["UserDraft", "UserFilter", "Users", "secret_context"]
 
@@ -105,6 +106,7 @@ class Users:
             id=identifier,
             name=draft.name,
             identity=draft.identity,
+            compared=compared(draft.identity),
             secret="",
             tags=rules.check_tags(draft.tags),
             owner="",
@@ -117,7 +119,7 @@ class Users:
         async def decide() -> Decision:
             nonlocal hashed
             owner, basis = await self._owner_for(caller, draft)
-            if await self._store.user_by_identity(draft.identity) is not None:
+            if await self._store.is_taken(draft.identity):
                 raise Conflict("there is a user with this identity")
             hashed = hashed or await self._sealed_hash(identifier, draft.secret)
             made = msgspec.structs.replace(state, owner=owner, secret=hashed)
@@ -179,16 +181,20 @@ class Users:
 
     async def update_identity(self, caller: Caller, identifier: str, identity: str) -> User:
         """Sets what the user signs in with. It need not be an e-mail address (the document's sample is none)."""
-        rules.check_identity(identity)
+        check_new_identity(identity)
 
         async def check(_: User) -> Basis:
-            taken = await self._store.user_by_identity(identity)
-            if taken is not None and taken.id != identifier:
+            if await self._store.is_taken(identity, but=identifier):
                 raise Conflict("there is a user with this identity")
             return {}
 
         return await self._change(
-            caller, identifier, events.USER_UPDATE_IDENTITY, {"identity": identity}, check, shared=False
+            caller,
+            identifier,
+            events.USER_UPDATE_IDENTITY,
+            {"identity": identity, "compared": compared(identity)},
+            check,
+            shared=False,
         )
 
     async def update_owner(self, caller: Caller, identifier: str, owner: str) -> User:
@@ -238,7 +244,7 @@ class Users:
             user, _ = await self._rights.user(caller, principal.id, Action.C_UPDATE)
             expect(caller, user.revision)
             current = self._sealer.unseal(user.secret, secret_context(user.id)).decode()
-            async with self._attempts.attempt(user.identity, caller.address):
+            async with self._attempts.attempt(compared(user.identity), caller.address):
                 if not await self._passwords.matches(old, current):
                     raise Unauthenticated("old_secret is not the current password")
             hashed = hashed or await self._sealed_hash(user.id, new)
@@ -307,7 +313,9 @@ class Users:
         return total, users
 
     def _where(self, wanted: UserFilter) -> Where:
-        where = wanted.where(self._store.dialect, "u", {"u.identity": wanted.identity})
+        where = wanted.where(self._store.dialect, "u")
+        if wanted.identity is not None:
+            where.add(COMPARED, compared(wanted.identity))
         if wanted.tag is not None:
             where.add(self._store.dialect.contains("u.tags"), msgspec.json.encode([wanted.tag]).decode())
         return where
