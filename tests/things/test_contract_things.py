@@ -46,7 +46,7 @@ async def test_create_with_everything(blazon: Running, stream: Stream) -> None:
             "owner": owner.id,
             "metadata": '{"a":{"ü":"x"},"z":[1,{"y":null}]}',
         },
-        {"tags": "[b,a,b,ü]", "identity": "sensor"},
+        {"tags": "[b,a,b,ü]", "tags_json": '["b","a,b","ü"]', "identity": "sensor"},
     )
 
 

@@ -250,6 +250,15 @@ async def test_updates(blazon: Running, stream: Stream) -> None:
     check(events, "user.update_owner", sample, {"owner": other["id"]})
 
     async with stream.recorded() as events:
+        after = await blazon.ok("PATCH", f"{path}/tags", {"tags": ["a,b", "c"]})
+    commas = {**sample, **picked(after, *names), "tags": "[a,b,c]"}
+    extra = {"tags_json": '["a,b","c"]', "owner": other["id"]}
+    check(events, "user.update_tags", commas, extra)
+    async with stream.recorded() as events:
+        await blazon.ok("GET", path)
+    check(events, "user.view", commas, extra)
+
+    async with stream.recorded() as events:
         after = await blazon.ok("PATCH", f"{path}/tags", {"tags": []})
     del sample["tags"]
     check(events, "user.update_tags", {**sample, **picked(after, *names)}, {"owner": other["id"]})
