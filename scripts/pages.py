@@ -48,7 +48,11 @@ age and number (`events.observations_time`, `events.observations`). Both reach b
   `tags` is `[a,b,c]` and `tags_json` is `["a,b","c"]`.
 - **RabbitMQ**: a message of the exchange, with the type as routing key and the event's id as `message_id`. Its body
   is a CloudEvent 1.0 in JSON: the same fields under `data`, lists and numbers as such, and `id`, `source`
-  (`/blazon/<service>`), `type`, `subject`, `time`, `sequence`, `actor` and `traceparent` as attributes."""
+  (`/blazon/<service>`), `type`, `subject`, `time`, `sequence`, `actor` and `traceparent` as attributes.
+
+The event of a list tells which filters were used. A filter that is a text of the caller (`name`, `identity`, `tag`,
+`metadata`, an id) is told with its value only when something was found by it. Else only its name is told, in
+`hidden_filters`: the text can be a secret in the wrong place, such as the key of a thing where its id belongs."""
 
 _COMMANDS: Final = """# Commands
 

@@ -8,8 +8,8 @@ import msgspec
 from blazon.caller import Caller
 from blazon.errors import Malformed, NotFound, RuleBroken
 from blazon.grouping import rules
-from blazon.grouping.events import Grouping, Listed, PolicyState
-from blazon.grouping.lists import Where
+from blazon.grouping.events import Grouping, PolicyState
+from blazon.grouping.lists import Where, listed
 from blazon.grouping.models import Action, Policy, Principal, expanded, mask_of
 from blazon.grouping.rights import GroupRights, expect
 from blazon.grouping.store import GroupStore
@@ -205,14 +205,10 @@ class Policies:
         elif wanted.owner:
             where.add("p.owner = ?", wanted.owner)
         total, policies = await self._store.policies(where, wanted.offset, wanted.limit)
-        used = {
-            "owner_id": wanted.owner if principal.admin else principal.id,
-            "subject": wanted.subject,
-            "object": wanted.object,
-            "action": wanted.action,
-        }
-        filters = {name: value for name, value in used.items() if value}
-        seen = Listed(total=total, offset=wanted.offset, limit=wanted.limit, filters=filters)
+        known: dict[str, str | None] = {"action": wanted.action}
+        asked = {"subject": wanted.subject, "object": wanted.object}
+        (asked if principal.admin else known)["owner_id"] = wanted.owner if principal.admin else principal.id
+        seen = listed(total, wanted.offset, wanted.limit, known=known, asked=asked)
         self._log.observe(caller, self._grouping.policy_list.event("", seen))
         return total, policies
 

@@ -257,7 +257,9 @@ class Logging(Struct, frozen=True, forbid_unknown_fields=True):
     format: Annotated[
         Literal["auto", "json", "text"], Meta(description="How it is written; auto is text on a terminal, else json.")
     ] = "auto"
-    requests: Annotated[bool, Meta(description="Whether each HTTP request is a line.")] = False
+    requests: Annotated[
+        bool, Meta(description="Whether each HTTP request is a line, with its path as the API declares it.")
+    ] = False
 
 
 class Settings(Struct, frozen=True, forbid_unknown_fields=True):

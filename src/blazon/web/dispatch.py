@@ -174,9 +174,9 @@ class Dispatcher:
             task = asyncio.current_task()
             if task is None or task.cancelling():
                 raise
-            written = self._failed(error, asked)  # nobody cancelled this: it waited for something that was
+            written = self._failed(error, asked, bound)  # nobody cancelled this: it waited for something that was
         except Exception as error:  # noqa: BLE001 - each is an answer to the caller
-            written = self._failed(error, asked)
+            written = self._failed(error, asked, bound)
         self._count(bound, asked, written.status, started)
         return written
 
@@ -211,11 +211,11 @@ class Dispatcher:
                     return None
                 written = answers.of_reply(reply)
         except Exception as error:  # noqa: BLE001 - each is an answer to the caller
-            written = self._failed(error, asked)
+            written = self._failed(error, asked, bound)
         self._count(bound, asked, written.status, started)
         return written
 
-    def _failed(self, error: BaseException, asked: Asked) -> Written:
+    def _failed(self, error: BaseException, asked: Asked, bound: "_Bound | _BoundBinary | None" = None) -> Written:
         """The answer to a request that failed. What is neither ours nor a time that is up is a bug."""
         if isinstance(error, TimeoutError):
             error = OutcomeUnknown(
@@ -224,7 +224,9 @@ class Dispatcher:
             )
         elif not isinstance(error, BlazonError):
             trace = asked.traceparent
-            _log.error("a request failed", method=asked.method, path=asked.path, traceparent=trace, exc_info=error)
+            _log.error(
+                "a request failed", method=asked.method, path=_declared(bound), traceparent=trace, exc_info=error
+            )
             error = BlazonError(f"this is a bug of Blazon; the log has it under {trace.split('-')[1]}")
         return answers.of_error(error, asked.headers, asked.path)
 
@@ -235,7 +237,7 @@ class Dispatcher:
             _log.info(
                 "request",
                 method=asked.method,
-                path=asked.path,
+                path=_declared(bound),
                 status=status,
                 seconds=round(seconds, 6),
                 traceparent=asked.traceparent,
@@ -296,6 +298,14 @@ class Dispatcher:
             raise
         except BlazonError:
             return ANONYMOUS
+
+
+def _declared(bound: "_Bound | _BoundBinary | None") -> str:
+    """The path of a request as its route declares it; empty when there is no route.
+
+    A request's own path is not logged: a key can stand in it, when a client takes it for an id.
+    """
+    return "" if bound is None else bound.route.path
 
 
 def _of_method(node: "Node[_Bound | _BoundBinary, Resource]", method: str) -> _Bound | _BoundBinary:

@@ -1,7 +1,7 @@
 """Users: register, view, list, change, enable, disable."""
 
 import re
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -20,9 +20,10 @@ from blazon.grouping import (
     Visibility,
     Where,
     expect,
-    filters_of,
+    listed,
     mask_of,
     rules,
+    visibility_filters,
 )
 from blazon.log import Basis, Decision, EventType, Log, Record, entity_of, state_of
 from blazon.storage import Sealer
@@ -282,14 +283,12 @@ class Users:
         else:
             _restrict(where, principal, wanted.visibility)
         total, users = await self._store.users(where, wanted.offset, wanted.limit)
-        filters = filters_of(wanted, identity=wanted.identity, tag=wanted.tag)
-        if principal.admin and wanted.owner:
-            filters["owner"] = wanted.owner
-        if wanted.visibility in (Visibility.MINE, Visibility.ALL):
-            filters["owner"] = principal.id
-        if wanted.visibility in (Visibility.SHARED, Visibility.ALL):
-            filters["sharedBy"] = principal.id
-        seen = Listed(total=total, offset=wanted.offset, limit=wanted.limit, filters=filters)
+        seen = _listed(
+            wanted,
+            total,
+            known=visibility_filters(wanted.visibility, principal),
+            asked={"owner": wanted.owner if principal.admin else None},
+        )
         self._log.observe(caller, events.USER_LIST.event("", seen))
         return total, users
 
@@ -307,8 +306,7 @@ class Users:
         if owner:
             where.add("u.owner = ?", owner)
         total, users = await self._store.users(where, wanted.offset, wanted.limit)
-        filters = filters_of(wanted, identity=wanted.identity, tag=wanted.tag, owner_id=owner, group_id=found.id)
-        seen = Listed(total=total, offset=wanted.offset, limit=wanted.limit, filters=filters)
+        seen = _listed(wanted, total, known={"group_id": found.id}, asked={"owner_id": owner})
         self._log.observe(caller, events.USER_LIST_BY_GROUP.event(GROUP.of(found.id), seen))
         return total, users
 
@@ -344,6 +342,14 @@ def _restrict(where: Where, principal: Principal, visibility: Visibility | None)
         where.add(f"(u.owner = ? OR {_SHARED_WITH})", principal.id, principal.id, mask_of(Action.C_LIST))
     else:
         where.add("u.owner = ?", principal.id)
+
+
+def _listed(
+    wanted: UserFilter, total: int, *, known: Mapping[str, str | None], asked: Mapping[str, str | None]
+) -> Listed:
+    known = {"status": wanted.status.value, **known}
+    texts = {"name": wanted.name, "metadata": wanted.metadata, "identity": wanted.identity, "tag": wanted.tag}
+    return listed(total, wanted.offset, wanted.limit, known=known, asked={**texts, **asked})
 
 
 def _only_user(records: Sequence[Record], kind: EventType[UserState]) -> User:
