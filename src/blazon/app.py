@@ -16,7 +16,7 @@ from blazon.clock import Clock, SystemClock
 from blazon.embedded import EmbeddedRedis
 from blazon.errors import StartError, Unavailable
 from blazon.health import Health
-from blazon.log import CURSOR, MIGRATIONS, Catalogue, Log, trim
+from blazon.log import CURSOR, METADATA_BYTES, MIGRATIONS, Catalogue, Log, trim
 from blazon.relay import RabbitRelay, RedisRelay, Relay, RelayMetrics, keep_running, relayed_by_all
 from blazon.room import House, Offers, Parts, Room
 from blazon.settings import Settings
@@ -108,7 +108,7 @@ class Blazon:
     async def _furnish(self, database: Database) -> tuple[House, list[Parts]]:
         settings = self._settings
         sealer = await open_sealer(database, settings.secrets.master_key, settings.data_path)
-        log = make_log(database, self._clock, self._registry)
+        log = make_log(database, self._clock, self._registry, settings.events.metadata_bytes)
         house = House(settings, database, log, sealer, self._clock, self.health, Offers())
         parts = []
         for room in ROOMS:
@@ -224,12 +224,14 @@ def catalogue() -> Catalogue:
     return Catalogue(tuple(declared for room in ROOMS for declared in room.types))
 
 
-def make_log(database: Database, clock: Clock, registry: CollectorRegistry) -> Log:
+def make_log(
+    database: Database, clock: Clock, registry: CollectorRegistry, metadata_bytes: int = METADATA_BYTES
+) -> Log:
     """The log with the event types, subjects and appliers of every room."""
     kinds = {kind.name: kind for room in ROOMS for kind in room.kinds}
     kinds[CURSOR.name] = CURSOR
     appliers = {key: apply for room in ROOMS for key, apply in room.appliers.items()}
-    return Log(database, catalogue(), kinds, appliers, clock, registry)
+    return Log(database, catalogue(), kinds, appliers, clock, registry, metadata_bytes)
 
 
 def _url(host: str, port: int) -> str:

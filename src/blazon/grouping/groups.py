@@ -109,7 +109,7 @@ class Groups:
             name=draft.name,
             description=draft.description,
             parent=draft.parent,
-            metadata=rules.metadata_of(draft.metadata),
+            metadata=self._log.metadata.kept(draft.metadata),
             status=draft.status,
         )
 
@@ -135,7 +135,7 @@ class Groups:
         if description:
             changes["description"] = rules.check_description(description)
         if metadata is not None:
-            changes["metadata"] = rules.metadata_of(metadata)
+            changes["metadata"] = self._log.metadata.kept(metadata)
 
         async def decide() -> Decision:
             group, basis = await self._rights.group(caller, identifier, Action.G_UPDATE)

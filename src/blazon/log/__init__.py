@@ -9,6 +9,7 @@ from blazon.log.canonical import canonical
 from blazon.log.chain import Verified, verify
 from blazon.log.follower import CURSOR, Follower, cursor_position, move_cursor
 from blazon.log.log import Log
+from blazon.log.metadata import METADATA_BYTES, MetadataRule
 from blazon.log.operation import Apply, Basis, Decision, Operation, Stale
 from blazon.log.reader import Pulse, Reader
 from blazon.log.record import GENESIS, Event, Record
@@ -21,6 +22,7 @@ from blazon.storage import MigrationSet
 __all__ = [
     "CURSOR",
     "GENESIS",
+    "METADATA_BYTES",
     "MIGRATIONS",
     "Apply",
     "Basis",
@@ -34,6 +36,7 @@ __all__ = [
     "Follower",
     "Kind",
     "Log",
+    "MetadataRule",
     "Operation",
     "Pulse",
     "Reader",

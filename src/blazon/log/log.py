@@ -14,6 +14,7 @@ from blazon.clock import Clock
 from blazon.errors import Conflict, IntegrityConflict, StorageUnavailable, Unavailable
 from blazon.log import once
 from blazon.log.listeners import Listener, Listeners
+from blazon.log.metadata import METADATA_BYTES, MetadataRule
 from blazon.log.operation import Apply, Decision, Operation, Stale
 from blazon.log.reader import Pulse, Reader
 from blazon.log.record import Event, Record, uuid7
@@ -40,7 +41,7 @@ Decide = Callable[[], Awaitable[Decision]]
 
 
 class Log:
-    """The event log of one process."""
+    """The event log of one process. `metadata` is the rule for the metadata that events may carry."""
 
     def __init__(
         self,
@@ -50,8 +51,10 @@ class Log:
         appliers: Mapping[tuple[str, str], Apply],
         clock: Clock,
         registry: CollectorRegistry,
+        metadata_bytes: int = METADATA_BYTES,
     ) -> None:
         self.database = database
+        self.metadata = MetadataRule(metadata_bytes)
         self.catalogue = catalogue
         self.clock = clock
         self.reader = Reader(database)

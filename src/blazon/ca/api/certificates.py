@@ -271,5 +271,5 @@ def _put(path: str, summary: str, handler: Any, body: type[Struct]) -> AnyRoute:
         tag="certificates",
         body=body,
         answer=CertificateBody,
-        errors=(Forbidden, NotFound, Conflict),
+        errors=_REFUSED,
     )

@@ -14,7 +14,6 @@ from blazon.ca.models import Authority, Certificate, Owner, Status, status_at
 from blazon.ca.x509 import Reason, Subject, format_serial, subject_of
 from blazon.engines import KeySpec
 from blazon.errors import Malformed, RuleBroken
-from blazon.log import canonical
 
 __all__ = [
     "Deltas",
@@ -28,13 +27,10 @@ __all__ = [
     "fallen",
     "is_over",
     "issued_fields",
-    "metadata_of",
     "read_reason",
 ]
 
 _ID: Final = re.compile(r"[A-Za-z0-9_.-]{1,64}", re.ASCII)
-_EMPTY: Final = msgspec.Raw(b"{}")
-_METADATA_BYTES: Final = 64 * 1024
 
 
 class Deltas(msgspec.Struct, frozen=True):
@@ -98,14 +94,6 @@ def check_subject(subject: Subject) -> Subject:
     if not subject.common_name.strip():
         raise Malformed("struct validation error: subject.common_name is missing")
     return subject
-
-
-def metadata_of(metadata: dict[str, Any] | None) -> msgspec.Raw:
-    """Metadata as it is kept; none given is `{}`."""
-    kept = canonical(metadata) if metadata else _EMPTY
-    if len(bytes(kept)) > _METADATA_BYTES:
-        raise Malformed(f"the metadata is larger than {_METADATA_BYTES} bytes")
-    return kept
 
 
 def read_reason(text: str | None) -> Reason:

@@ -148,7 +148,7 @@ class GroupApi:
                 tag=f"{noun}s",
                 body=UpdateGroupBody,
                 answer=GroupBody,
-                errors=(Forbidden, NotFound, Conflict),
+                errors=(Forbidden, NotFound, Conflict, RuleBroken),
             ),
             self._list("", f"list_{noun}s", f"List {noun}s", self.browse),
             self._list("/{id}/children", f"list_{noun}_children", f"List a {noun} and those below it", self.children),

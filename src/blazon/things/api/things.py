@@ -234,7 +234,7 @@ def _patch(path: str, summary: str, handler: Any, body: type[Struct]) -> AnyRout
         tag="things",
         body=body,
         answer=ThingBody,
-        errors=(Forbidden, NotFound, Conflict),
+        errors=(Forbidden, NotFound, Conflict, RuleBroken),
     )
 
 

@@ -102,7 +102,7 @@ class Things:
             key_hash=self._sealer.fingerprint(key),
             tags=draft.tags,
             owner=draft.owner,
-            metadata=rules.metadata_of(draft.metadata),
+            metadata=self._log.metadata.kept(draft.metadata),
             status=draft.status,
         )
 
@@ -163,7 +163,7 @@ class Things:
         if name:
             changes["name"] = rules.check_name(name)
         if metadata is not None:
-            changes["metadata"] = rules.metadata_of(metadata)
+            changes["metadata"] = self._log.metadata.kept(metadata)
         return await self._change(caller, identifier, events.THING_UPDATE, changes)
 
     async def update_tags(self, caller: Caller, identifier: str, tags: Sequence[str]) -> Thing:

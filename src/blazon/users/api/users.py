@@ -148,7 +148,7 @@ class UserApi:
 
     def routes(self) -> Sequence[AnyRoute]:
         """The routes of users. Literal paths win over parameters."""
-        change = (Forbidden, NotFound, Conflict)
+        change = (Forbidden, NotFound, Conflict, RuleBroken)
         return (
             Route(
                 method="POST",

@@ -111,7 +111,7 @@ class Users:
             secret="",
             tags=rules.check_tags(draft.tags),
             owner="",
-            metadata=rules.metadata_of(draft.metadata),
+            metadata=self._log.metadata.kept(draft.metadata),
             status=draft.status,
             role=draft.role,
         )
@@ -173,7 +173,7 @@ class Users:
         if name:
             changes["name"] = rules.check_name(name)
         if metadata is not None:
-            changes["metadata"] = rules.metadata_of(metadata)
+            changes["metadata"] = self._log.metadata.kept(metadata)
         return await self._change(caller, identifier, events.USER_UPDATE, changes)
 
     async def update_tags(self, caller: Caller, identifier: str, tags: Sequence[str]) -> User:
