@@ -205,10 +205,17 @@ class Policies:
         elif wanted.owner:
             where.add("p.owner = ?", wanted.owner)
         total, policies = await self._store.policies(where, wanted.offset, wanted.limit)
-        known: dict[str, str | None] = {"action": wanted.action}
-        asked = {"subject": wanted.subject, "object": wanted.object}
-        (asked if principal.admin else known)["owner_id"] = wanted.owner if principal.admin else principal.id
-        seen = listed(total, wanted.offset, wanted.limit, known=known, asked=asked)
+        seen = listed(
+            total,
+            wanted.offset,
+            wanted.limit,
+            known={"action": wanted.action, "owner_id": None if principal.admin else principal.id},
+            asked={
+                "owner_id": wanted.owner if principal.admin else None,
+                "subject": wanted.subject,
+                "object": wanted.object,
+            },
+        )
         self._log.observe(caller, self._grouping.policy_list.event("", seen))
         return total, policies
 
