@@ -43,11 +43,17 @@ A **fact** changes state, is kept for ever and can be replayed. An **observation
 age and number (`events.observations_time`, `events.observations`). Both reach both wires, in the order of the log.
 
 - **Redis**: an entry of the stream. Its id is `<milliseconds>-<sequence>`; every value is text; `operation` (the
-  type) and `occurred_at` (Unix nanoseconds) are on every entry. A field that is empty is left out.
+  type) and `occurred_at` (Unix nanoseconds) are on every entry. A field that is empty is left out. A list is `[a,b]`,
+  without quoting; when one of its texts holds a comma, the field `<name>_json` beside it has the list as a JSON array:
+  `tags` is `[a,b,c]` and `tags_json` is `["a,b","c"]`.
 - **RabbitMQ**: a message of the exchange, with the type as routing key and the event's id as `message_id`. Its body
   is a CloudEvent 1.0 in JSON: the same fields under `data`, lists and numbers as such, and `id`, `source`
   (`/blazon/<service>`), `type`, `subject`, `time`, `sequence`, `actor` and `traceparent` as attributes. `engine_id`
-  is there of every CA and certificate, empty where the key is in no engine here."""
+  is there of every CA and certificate, empty where the key is in no engine here.
+
+The event of a list tells which filters were used. A filter that is a text of the caller (`name`, `identity`, `tag`,
+`metadata`, an id) is told with its value only when something was found by it. Else only its name is told, in
+`hidden_filters`: the text can be a secret in the wrong place, such as the key of a thing where its id belongs."""
 
 _COMMANDS: Final = """# Commands
 

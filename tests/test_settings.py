@@ -147,7 +147,7 @@ MISTAKES: dict[str, tuple[str | bytes, int | None, tuple[str, ...]]] = {
     "key of another table": ("[users]\nmaxlen = 1\n", 2, ("no setting users.maxlen; did you mean redis.maxlen?",)),
     "far from any key": ("zzzzz = 1\n", 1, ("no setting zzzzz; `blazon settings` lists them all",)),
     "unknown table": ("[redis]\nport = 1\n[htp]\nlisten = 1\n", 3, ("there is no table htp; did you mean [http]?",)),
-    "wrong type": ('[redis]\nport = "many"\n', 2, ("redis.port must be a whole number from 0 to 65535", 'not "many"')),
+    "wrong type": ('[redis]\nport = "many"\n', 2, ("redis.port must be a whole number from 0 to 65535. ",)),
     "a table for a value": ("[http.listen]\nhost = 1\n", 1, ("http.listen must be host:port", "not a table")),
     "a value for a table": ("# x\nhttp = 8080\n", 2, ("http is a table; write [http]",)),
     "a list for a table": ("[[http]]\n", 1, ("http is a table; write [http]",)),
@@ -159,7 +159,7 @@ MISTAKES: dict[str, tuple[str | bytes, int | None, tuple[str, ...]]] = {
     ),
     "below range": ("[http]\nbody_bytes = 0\n", 2, ("http.body_bytes must be a whole number from 1, not 0",)),
     "a time span too short": ('[tokens]\naccess = "0s"\n', 2, ("tokens.access must be a time span", "at least 1s")),
-    "not one of": ('[log]\nlevel = "loud"\n', 2, ("log.level must be one of debug, info, warning, error", '"loud"')),
+    "not one of": ('[log]\nlevel = "loud"\n', 2, ("log.level must be one of debug, info, warning, error. ",)),
     "truth in quotes": ('[redis]\nembedded = "maybe"\n', 2, ("redis.embedded must be true or false",)),
     "a text for a list": (
         '[http]\ntrusted_proxies = "10.0.0.1"\n',
@@ -179,7 +179,7 @@ MISTAKES: dict[str, tuple[str | bytes, int | None, tuple[str, ...]]] = {
         1,
         ("redis.prefix must be letters, digits and _ . : -",),
     ),
-    "a quoted key": ('[http]\n"body_time" = "soon"\n', 2, ("http.body_time must be a time span", '"soon"')),
+    "a quoted key": ('[http]\n"body_time" = "soon"\n', 2, ("http.body_time must be a time span",)),
     "after a text of several lines": (
         '[admin]\npassword = """\na\nb\n"""\n\nemail = "x"\n',
         7,
@@ -274,6 +274,13 @@ WITH_SECRETS = [
     ("redis.url", f'[redis]\nurl = "redis://:{SECRET}@h:port"\n'),
     ("amqp.url", f'[amqp]\nurl = ["amqp://u:{SECRET}@h"]\n'),
     ("mail.url", f'[mail]\nurl = "u:{SECRET}@h"\n'),
+    ("redis.port", f'[redis]\nport = "{SECRET}"\n'),
+    ("http.listen", f'[http]\nlisten = "{SECRET}"\n'),
+    ("http.trusted_proxies", f'[http]\ntrusted_proxies = "{SECRET}"\n'),
+    ("tokens.access", f'[tokens]\naccess = "{SECRET}"\n'),
+    ("log.level", f'[log]\nlevel = "{SECRET}"\n'),
+    ("redis.embedded", f'[redis]\nembedded = "{SECRET}"\n'),
+    ("users.password_rule", f'[users]\npassword_rule = "({SECRET}"\n'),
     ("TOML", f'[admin]\npassword = "{SECRET}\n'),
     ("TOML", f"[admin]\npassword = {SECRET}\n"),
 ]
@@ -285,6 +292,22 @@ def test_no_error_repeats_a_secret(tmp_path: Path, key: str, text: str) -> None:
     assert key in said
     assert SECRET not in said
     assert "hunter" not in said
+
+
+@pytest.mark.parametrize("key", BY_KEY)
+def test_no_error_repeats_a_text_from_the_environment_or_a_flag(key: str) -> None:
+    """Whatever the setting: who mixes two up has written a secret there."""
+    for sources in ({"environment": {BY_KEY[key].variable: SECRET + "\t"}}, {"flags": {key: SECRET + "\t"}}):
+        with pytest.raises(SettingsError) as caught:
+            load(**sources)  # type: ignore[arg-type]
+        assert key in str(caught.value)
+        assert SECRET not in str(caught.value)
+        assert "hunter" not in str(caught.value)
+
+
+def test_a_number_out_of_range_is_repeated() -> None:
+    with pytest.raises(SettingsError, match=r"from 0 to 65535, not 70000\. "):
+        load(flags={"redis.port": "70000"})
 
 
 def test_variables_that_are_no_settings() -> None:

@@ -16,7 +16,7 @@ from blazon.clock import Clock, SystemClock
 from blazon.embedded import EmbeddedRedis
 from blazon.errors import StartError, Unavailable
 from blazon.health import Health
-from blazon.log import CURSOR, MIGRATIONS, Catalogue, Log, trim
+from blazon.log import CURSOR, METADATA_BYTES, MIGRATIONS, Catalogue, Log, trim
 from blazon.relay import RabbitRelay, RedisRelay, Relay, RelayMetrics, keep_running, relayed_by_all
 from blazon.room import House, Offers, Parts, Room
 from blazon.settings import Settings
@@ -108,8 +108,14 @@ class Blazon:
     async def _furnish(self, database: Database) -> tuple[House, list[Parts]]:
         settings = self._settings
         sealer = await open_sealer(database, settings.secrets.master_key, settings.data_path)
-        staleness = float(settings.access.max_staleness)
-        log = make_log(database, self._clock, self._registry, health=self.health, max_staleness=staleness)
+        log = make_log(
+            database,
+            self._clock,
+            self._registry,
+            health=self.health,
+            max_staleness=float(settings.access.max_staleness),
+            metadata_bytes=settings.events.metadata_bytes,
+        )
         house = House(settings, database, log, sealer, self._clock, self.health, Offers())
         parts = []
         for room in ROOMS:
@@ -232,12 +238,23 @@ def make_log(
     *,
     health: Health | None = None,
     max_staleness: float = 1.0,
+    metadata_bytes: int = METADATA_BYTES,
 ) -> Log:
     """The log with the event types, subjects and appliers of every room. `max_staleness` in seconds."""
     kinds = {kind.name: kind for room in ROOMS for kind in room.kinds}
     kinds[CURSOR.name] = CURSOR
     appliers = {key: apply for room in ROOMS for key, apply in room.appliers.items()}
-    return Log(database, catalogue(), kinds, appliers, clock, registry, health=health, max_staleness=max_staleness)
+    return Log(
+        database,
+        catalogue(),
+        kinds,
+        appliers,
+        clock,
+        registry,
+        health=health,
+        max_staleness=max_staleness,
+        metadata_bytes=metadata_bytes,
+    )
 
 
 def _url(host: str, port: int) -> str:

@@ -119,7 +119,7 @@ async def test_subjects_beyond_ascii(blazon: Running) -> None:
         ({"path_length": -1}, 400),
         ({"path_length": 256}, 400),
         ({"near_expiration": "soon"}, 400),
-        ({"metadata": {"x": "y" * 70_000}}, 400),
+        ({"metadata": {"x": "y" * 70_000}}, 422),
     ],
 )
 async def test_bad_cas(blazon: Running, more: dict[str, Any], status: int) -> None:

@@ -1,7 +1,10 @@
 """Users, groups and rights from the command line: every command, by id and by name, for people and as JSON."""
 
+from typing import Any
+
 import pytest
 
+from blazon.cli.client import Api, ApiError
 from tests.cli.program import Program, Up
 
 
@@ -134,3 +137,20 @@ def test_a_password_is_changed(program: Program) -> None:
     other.ok("users", "show", "me")  # this sign-in made the change and stays
     assert other.run("token", *signed, "--password", "12345678").code == 1
     other.ok("token", *signed, "--password", "87654321")
+
+
+class Twins(Api):
+    """A server with two users of one identity, as an older Blazon let them in."""
+
+    def call(self, method: str, path: str, body: Any = None, query: Any = None, once: str = "") -> Any:
+        assert (method, path, query["identity"].lower()) == ("GET", "/users", "jo@example.com")
+        written = {"first": "jo@Example.com", "second": "jo@eXample.com"}
+        return {"users": [{"id": key, "credentials": {"identity": value}} for key, value in written.items()]}
+
+
+def test_a_user_is_named_by_its_own_spelling_where_several_have_the_identity() -> None:
+    api = Twins("http://127.0.0.1:1")
+    assert api.user_id("jo@Example.com") == "first"
+    assert api.user_id("jo@eXample.com") == "second"
+    with pytest.raises(ApiError, match=r"there are 2 users 'jo@EXAMPLE.com' in other spellings.*first, second"):
+        api.user_id("jo@EXAMPLE.com")

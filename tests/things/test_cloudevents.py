@@ -145,6 +145,7 @@ def test_values_are_json(scenario: Scenario) -> None:
         "subject": scenario.thing["id"],
         "object": scenario.channel["id"],
         "actions": "m_read",
+        "action": "m_read",
     }
     assert scenario.of("thing.identify")["data"] == {"thing_id": scenario.thing["id"]}
     listed = scenario.of("channel.list_by_thing")["data"]

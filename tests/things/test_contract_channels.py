@@ -115,15 +115,13 @@ async def test_list(blazon: Running, stream: Stream) -> None:
 
 
 async def test_list_with_every_filter(blazon: Running, stream: Stream) -> None:
-    query = f"status=disabled&offset=1&limit=2&name=n&owner_id={blazon.admin.id}&metadata=%7B%22a%22:1%7D"
-    async with stream.recorded() as events:
-        await blazon.ok("GET", f"/channels?{query}")
-    check(
-        events,
-        "channel.list",
-        {"total": "0", "offset": "1", "limit": "2", "status": "disabled"},
-        {"name": "n", "owner_id": blazon.admin.id, "metadata": '{"a":1}'},
-    )
+    await blazon.channel(name="filtered", metadata={"a": 1, "b": 2}, status="disabled")
+    query = f"status=disabled&offset=1&limit=2&owner_id={blazon.admin.id}&metadata=%7B%22a%22:1%7D"
+    used = {"name": "filtered", "owner_id": blazon.admin.id, "metadata": '{"a":1}'}
+    for name, total, shown in (("filtered", "1", used), ("n", "0", {"hidden_filters": "[metadata,name,owner_id]"})):
+        async with stream.recorded() as events:
+            await blazon.ok("GET", f"/channels?{query}&name={name}")
+        check(events, "channel.list", {"total": total, "offset": "1", "limit": "2", "status": "disabled"}, shown)
 
 
 async def test_list_of_a_hierarchy(blazon: Running, stream: Stream) -> None:
@@ -154,7 +152,7 @@ async def test_list_by_thing(blazon: Running, stream: Stream) -> None:
         events,
         "channel.list_by_thing",
         {**sample, "total": "0", "offset": "2", "limit": "3", "status": "all"},
-        {"name": "n", "owner_id": "o"},
+        {"hidden_filters": "[name,owner_id]"},
     )
 
 
@@ -170,9 +168,9 @@ async def test_policies_authorize(blazon: Running, stream: Stream) -> None:
     ):
         async with stream.recorded() as events:
             assert (await asked(blazon, subject, object_, action, kind)).status == 200
-        # A3 adds the subject: never a key, but whose it is.
+        # A3 adds the subject, never a key but whose it is, and the action under its older name.
         sample = {"entity_type": kind, "object": object_["id"], "actions": action}
-        check(events, "policies.authorize", sample, {"subject": who})
+        check(events, "policies.authorize", sample, {"subject": who, "action": action})
 
 
 async def test_policies(blazon: Running, stream: Stream) -> None:
@@ -244,13 +242,17 @@ async def test_policies_list(blazon: Running, stream: Stream) -> None:
         page = await blazon.ok("GET", "/policies")
     check(events, "policies.list", {"total": str(page["total"]), "limit": "10", "offset": "0"})
 
-    filters = {"owner_id": blazon.admin.id, "subject": "s", "object": "o", "action": "m_write"}
-    for query in ("subject=s&object=o", "client=s&group=o"):
-        async with stream.recorded() as events:
-            await blazon.ok(
-                "GET", f"/things/policies?offset=4&limit=5&{query}&action=m_write&owner_id={blazon.admin.id}"
-            )
-        check(events, "policies.list", {"total": "0", "limit": "5", "offset": "4"}, filters)
+    thing, channel = await blazon.thing(), await blazon.channel()
+    await allow(blazon, thing, channel, "m_write")
+    filters = {"owner_id": blazon.admin.id, "subject": thing["id"], "object": channel["id"], "action": "m_write"}
+    hidden = {"action": "m_write", "hidden_filters": "[object,owner_id,subject]"}
+    for subject, total, shown in ((thing["id"], "1", filters), (key_of(thing), "0", hidden)):
+        for query in (f"subject={subject}&object={channel['id']}", f"client={subject}&group={channel['id']}"):
+            async with stream.recorded() as events:
+                await blazon.ok(
+                    "GET", f"/things/policies?offset=4&limit=5&{query}&action=m_write&owner_id={blazon.admin.id}"
+                )
+            check(events, "policies.list", {"total": total, "limit": "5", "offset": "4"}, shown)
 
 
 async def test_order_and_identity_of_entries(blazon: Running, stream: Stream) -> None:

@@ -5,6 +5,7 @@ the value it must have here; the last argument holds the fields a decision adds.
 """
 
 from typing import Any
+from urllib.parse import quote
 
 from tests.running import Running
 from tests.streams import Stream, check, picked
@@ -46,7 +47,7 @@ async def test_create_with_everything(blazon: Running, stream: Stream) -> None:
             "owner": owner.id,
             "metadata": '{"a":{"ü":"x"},"z":[1,{"y":null}]}',
         },
-        {"tags": "[b,a,b,ü]", "identity": "sensor"},
+        {"tags": "[b,a,b,ü]", "tags_json": '["b","a,b","ü"]', "identity": "sensor"},
     )
 
 
@@ -129,15 +130,21 @@ async def test_list(blazon: Running, stream: Stream) -> None:
 
 
 async def test_list_with_every_filter(blazon: Running, stream: Stream) -> None:
-    query = "status=all&offset=3&limit=7&name=n&tag=t&metadata=%7B%22b%22:1,%22a%22:2%7D"
-    async with stream.recorded() as events:
-        await blazon.ok("GET", f"/things?{query}&owner_id={blazon.admin.id}")
-    check(
-        events,
-        "thing.list",
-        {"status": "all", "total": "0", "offset": "3", "limit": "7"},
-        {"name": "n", "tag": "t", "owner": blazon.admin.id, "metadata": '{"a":2,"b":1}'},
-    )
+    await blazon.thing(name="filtered", tags=["t"], metadata={"a": 2, "b": 1})
+    query = "status=all&offset=3&limit=7&tag=t&metadata=%7B%22b%22:1,%22a%22:2%7D"
+    used = {"name": "filtered", "tag": "t", "owner": blazon.admin.id, "metadata": '{"a":2,"b":1}'}
+    # What nothing was found by can be anything, the key of a thing too, and is only named.
+    hidden = {"hidden_filters": "[metadata,name,owner,tag]"}
+    for name, total, shown in (("filtered", "1", used), ("a key", "0", hidden)):
+        async with stream.recorded() as events:
+            await blazon.ok("GET", f"/things?{query}&name={quote(name)}&owner_id={blazon.admin.id}")
+        check(events, "thing.list", {"status": "all", "total": total, "offset": "3", "limit": "7"}, shown)
+    # An owner beside a visibility that names another is not looked at.
+    for visibility, shown in (("mine", {"owner": blazon.admin.id}), ("shared", {"sharedBy": blazon.admin.id})):
+        async with stream.recorded() as events:
+            answer = await blazon.ok("GET", f"/things?visibility={visibility}&owner_id=secret")
+        page = {"status": "enabled", "total": str(answer["total"]), "offset": "0", "limit": "10"}
+        check(events, "thing.list", page, shown)
 
 
 async def test_list_with_visibility(blazon: Running, stream: Stream) -> None:
@@ -158,15 +165,15 @@ async def test_list_by_channel(blazon: Running, stream: Stream) -> None:
         await blazon.ok("GET", f"/channels/{channel['id']}/things")
     check(events, "thing.list_by_channel", sample)
 
-    query = "status=all&offset=1&limit=2&name=n&tag=t&metadata=%7B%22a%22:1%7D"
-    async with stream.recorded() as events:
-        await blazon.ok("GET", f"/channels/{channel['id']}/things?{query}")
-    check(
-        events,
-        "thing.list_by_channel",
-        {**sample, "total": "0", "offset": "1", "limit": "2", "status": "all"},
-        {"name": "n", "tag": "t", "metadata": '{"a":1}'},
-    )
+    query = f"status=all&offset=1&limit=2&owner_id={blazon.admin.id}"
+    page = {**sample, "offset": "1", "limit": "2", "status": "all"}
+    for more, total, shown in (
+        (f"name={quote(thing['name'])}", "1", {"name": thing["name"], "owner_id": blazon.admin.id}),
+        ("name=n&tag=t&metadata=%7B%22a%22:1%7D", "0", {"hidden_filters": "[metadata,name,owner_id,tag]"}),
+    ):
+        async with stream.recorded() as events:
+            await blazon.ok("GET", f"/channels/{channel['id']}/things?{query}&{more}")
+        check(events, "thing.list_by_channel", {**page, "total": total}, shown)
 
 
 async def test_identify(blazon: Running, stream: Stream) -> None:

@@ -1,6 +1,7 @@
 """No key stands in clear: not in the log, not in a table, not in a file, not in what Blazon prints."""
 
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 
@@ -36,7 +37,41 @@ async def used(blazon: Running) -> list[str]:
         for _ in range(2)
     ]
     assert again[0].body == again[1].body
-    return [*WORDS, "a key kept", *(key_of(each) for each in (chosen, *made["things"]))]
+    keys = [*WORDS, "a key kept", *(key_of(each) for each in (chosen, *made["things"]))]
+    for key in keys:
+        await misplaced(blazon, quote(key), channel["id"])
+    return keys
+
+
+async def misplaced(blazon: Running, key: str, channel: str) -> None:
+    """A key where a client should have put something else: in a filter, in a path."""
+    group, person = await blazon.group(), await blazon.person()
+    await blazon.ok("POST", "/users/policies", {"subject": person.id, "object": group["id"], "actions": ["c_list"]})
+    everywhere = f"name={key}&tag={key}&identity={key}&owner_id={key}&metadata=%7B%22a%22%3A%22{key}%22%7D"
+    policies = f"subject={key}&object={key}&owner_id={key}"
+    lists = [
+        "/things",
+        "/channels",
+        "/users",
+        "/groups",
+        f"/channels/{channel}/things",
+        f"/groups/{group['id']}/members",
+    ]
+    lists += [f"/users/{person.id}/memberships", f"/groups/{group['id']}/children", f"/groups/{group['id']}/parents"]
+    for token in (None, person.token):
+        for path in lists:
+            for query in (everywhere, *everywhere.split("&"), f"owner_id={key}&visibility=shared", f"level={key}"):
+                await blazon.call("GET", f"{path}?{query}", token=token)
+        for path in ("/policies", "/things/policies", "/users/policies"):
+            for query in (policies, *policies.split("&"), f"client={key}", f"group={key}", f"action={key}"):
+                await blazon.call("GET", f"{path}?{query}", token=token)
+            refused(await blazon.call("DELETE", f"{path}/{key}/{channel}", token=person.token), 404)
+        await blazon.call("GET", f"/groups?parent_id={key}", token=token)
+        for path in (f"/things/{key}", f"/things/{key}/channels", f"/channels/{key}", f"/users/{key}", f"/{key}"):
+            refused(await blazon.call("GET", path, token=token), 404)
+        question = {"subject": key, "action": "m_read", "entity_type": "thing"}
+        refused(await blazon.call("POST", f"/channels/{key}/access", question, token=token), 403)
+        refused(await blazon.call("POST", f"/things/{key}/disable", token=token), 404)
 
 
 async def test_the_database_and_the_files_hold_none(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:

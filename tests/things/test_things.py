@@ -88,7 +88,6 @@ async def test_names_are_kept_as_they_are(blazon: Running, name: str) -> None:
         ({"metadata": []}, 400, "metadata"),
         ({"metadata": "text"}, 400, "metadata"),
         ({"status": "all"}, 400, "status"),
-        ({"status": ""}, 400, "status"),
         ({"status": 0}, 400, "status"),
         ({"credentials": "key"}, 400, "credentials"),
         ({"credentials": []}, 400, "credentials"),
@@ -111,7 +110,7 @@ async def test_things_that_cannot_be(blazon: Running, body: dict[str, Any], stat
 
 
 async def test_metadata_as_large_and_as_deep_as_may_be(blazon: Running) -> None:
-    large = {"a": "x" * 1_000_000}
+    large = {"a": "x" * (64 * 1024 - len('{"a":""}'))}
     thing = await blazon.thing(metadata=large)
     assert (await blazon.ok("GET", f"/things/{thing['id']}"))["metadata"] == large
     for body in (
@@ -357,8 +356,8 @@ async def test_whose_key_it_is(blazon: Running) -> None:
         ({**json, "Authorization": f"Thing {key_of(thing)[:-1]}"}, 401),
         ({**json, "Authorization": f"Thing {key_of(thing).upper()}"}, 401),
         (json, 401),
-        ({"Authorization": f"Thing {key_of(thing)}"}, 415),
-        ({"Authorization": f"Thing {key_of(thing)}", "Content-Type": "text/plain"}, 415),
+        ({"Authorization": f"Thing {key_of(thing)}"}, 200),
+        ({"Authorization": f"Thing {key_of(thing)}", "Content-Type": "text/plain"}, 200),
         ({**json, "Authorization": f"Thing {key_of(thing)}"}, 200),
     ]
     for headers, status in cases:

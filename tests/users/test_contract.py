@@ -100,15 +100,18 @@ async def test_list(blazon: Running, stream: Stream) -> None:
 
 
 async def test_list_with_every_filter(blazon: Running, stream: Stream) -> None:
-    query = "status=all&offset=3&limit=7&name=n&identity=i&tag=t&metadata=%7B%22b%22:1,%22a%22:2%7D"
+    await made(blazon, "filtered", tags=["t"], metadata={"a": 2, "b": 1})
+    query = "status=all&offset=3&limit=7&identity=filtered@Email.com&tag=t&metadata=%7B%22b%22:1,%22a%22:2%7D"
+    page = {"status": "all", "offset": "3", "limit": "7"}
     async with stream.recorded() as events:
-        await blazon.ok("GET", f"/users?{query}&owner_id={blazon.admin.id}")
-    check(
-        events,
-        "user.list",
-        {"status": "all", "total": "0", "offset": "3", "limit": "7"},
-        {"name": "n", "identity": "i", "tag": "t", "owner": blazon.admin.id, "metadata": '{"a":2,"b":1}'},
-    )
+        await blazon.ok("GET", f"/users?{query}&name=filtered&owner_id={blazon.admin.id}")
+    used = {"name": "filtered", "identity": "filtered@Email.com", "tag": "t", "metadata": '{"a":2,"b":1}'}
+    check(events, "user.list", {**page, "total": "1"}, {**used, "owner": blazon.admin.id})
+    # What nothing was found by can be anything, and is only named.
+    async with stream.recorded() as events:
+        await blazon.ok("GET", f"/users?{query}&name=nobody&owner_id={blazon.admin.id}")
+    hidden = {"hidden_filters": "[identity,metadata,name,owner,tag]"}
+    check(events, "user.list", {**page, "total": "0"}, hidden)
 
 
 async def test_list_with_visibility(blazon: Running, stream: Stream) -> None:
@@ -134,18 +137,25 @@ async def test_list_by_group(blazon: Running, stream: Stream) -> None:
 
 
 async def test_list_by_group_with_every_filter(blazon: Running, stream: Stream) -> None:
-    group, person = await blazon.group(), await blazon.person()
+    group, person = await blazon.group(), await blazon.person("member", tags=["t"])
     await allow(blazon, person, group, "c_list")
-    query = f"identity=i&tag=t&name=n&status=all&owner_id={person.id}"
-    used = {"identity": "i", "tag": "t", "name": "n", "status": "all", "group_id": group["id"]}
-    sample = {"total": "0", "offset": "0", "limit": "10"}
+    path = f"/groups/{group['id']}/members?identity={person.identity}&tag=t&status=all"
+    used = {"identity": person.identity, "tag": "t", "name": "member"}
+    sample = {"offset": "0", "limit": "10", "status": "all", "group_id": group["id"]}
+    for owner, total, shown in (
+        (person.id, "0", {"hidden_filters": "[identity,name,owner_id,tag]"}),
+        ("", "1", used),
+    ):
+        async with stream.recorded() as events:
+            await blazon.ok("GET", f"{path}&name=member&owner_id={owner}")
+        check(events, "user.list_by_group", {**sample, "total": total}, shown)
+    # For others than admins the owner is not used.
     async with stream.recorded() as events:
-        await blazon.ok("GET", f"/groups/{group['id']}/members?{query}")
-    check(events, "user.list_by_group", sample, {**used, "owner_id": person.id})
-    # For others than admins it is not used.
+        await blazon.ok("GET", f"{path}&name=member&owner_id=secret", token=person.token)
+    check(events, "user.list_by_group", {**sample, "total": "1"}, used)
     async with stream.recorded() as events:
-        await blazon.ok("GET", f"/groups/{group['id']}/members?{query}", token=person.token)
-    check(events, "user.list_by_group", sample, used)
+        await blazon.ok("GET", f"{path}&name=secret", token=person.token)
+    check(events, "user.list_by_group", {**sample, "total": "0"}, {"hidden_filters": "[identity,name,tag]"})
 
 
 async def test_identify_once_a_minute(blazon: Running, stream: Stream) -> None:
@@ -248,6 +258,15 @@ async def test_updates(blazon: Running, stream: Stream) -> None:
         after = await blazon.ok("PATCH", f"{path}/owner", {"owner": other["id"]})
     sample = {**sample, **picked(after, *names)}
     check(events, "user.update_owner", sample, {"owner": other["id"]})
+
+    async with stream.recorded() as events:
+        after = await blazon.ok("PATCH", f"{path}/tags", {"tags": ["a,b", "c"]})
+    commas = {**sample, **picked(after, *names), "tags": "[a,b,c]"}
+    extra = {"tags_json": '["a,b","c"]', "owner": other["id"]}
+    check(events, "user.update_tags", commas, extra)
+    async with stream.recorded() as events:
+        await blazon.ok("GET", path)
+    check(events, "user.view", commas, extra)
 
     async with stream.recorded() as events:
         after = await blazon.ok("PATCH", f"{path}/tags", {"tags": []})

@@ -87,15 +87,13 @@ async def test_group_list(blazon: Running, stream: Stream) -> None:
 
 
 async def test_group_list_with_every_filter(blazon: Running, stream: Stream) -> None:
-    query = f"status=disabled&offset=1&limit=2&name=n&owner_id={blazon.admin.id}&metadata=%7B%22a%22:1%7D"
-    async with stream.recorded() as events:
-        await blazon.ok("GET", f"/groups?{query}")
-    check(
-        events,
-        "group.list",
-        {"total": "0", "offset": "1", "limit": "2", "status": "disabled"},
-        {"name": "n", "owner_id": blazon.admin.id, "metadata": '{"a":1}'},
-    )
+    await blazon.group(name="filtered", metadata={"a": 1, "b": 2}, status="disabled")
+    query = f"status=disabled&offset=1&limit=2&owner_id={blazon.admin.id}&metadata=%7B%22a%22:1%7D"
+    used = {"name": "filtered", "owner_id": blazon.admin.id, "metadata": '{"a":1}'}
+    for name, total, shown in (("filtered", "1", used), ("n", "0", {"hidden_filters": "[metadata,name,owner_id]"})):
+        async with stream.recorded() as events:
+            await blazon.ok("GET", f"/groups?{query}&name={name}")
+        check(events, "group.list", {"total": total, "offset": "1", "limit": "2", "status": "disabled"}, shown)
 
 
 async def test_group_list_of_a_hierarchy(blazon: Running, stream: Stream) -> None:
@@ -119,7 +117,7 @@ async def test_group_list_of_a_hierarchy(blazon: Running, stream: Stream) -> Non
     async with stream.recorded() as events:
         await blazon.ok("GET", "/groups?level=2&dir=1&name=nobody")
     sample = {"total": "0", "offset": "0", "limit": "10", "status": "enabled"}
-    check(events, "group.list", sample, {"name": "nobody"})
+    check(events, "group.list", sample, {"hidden_filters": "[name]"})
 
 
 async def test_group_list_by_user(blazon: Running, stream: Stream) -> None:
@@ -161,7 +159,7 @@ async def test_policies_authorize(blazon: Running, stream: Stream) -> None:
             events,
             "policies.authorize",
             {"entity_type": kind, "object": object_, "actions": action},
-            {"subject": subject},
+            {"subject": subject, "action": action},
         )
 
 
@@ -212,11 +210,20 @@ async def test_policies_list(blazon: Running, stream: Stream) -> None:
         page = await blazon.ok("GET", "/users/policies")
     check(events, "policies.list", {"total": str(page["total"]), "limit": "10", "offset": "0"})
 
-    filters = {"owner_id": blazon.admin.id, "subject": "s", "object": "o", "action": "m_write"}
-    query = "&".join(f"{name}={value}" for name, value in filters.items())
+    person, group = await blazon.person(), await blazon.group()
+    await allow(blazon, person, group, "g_list")
+    filters = {"owner_id": blazon.admin.id, "subject": person.id, "object": group["id"], "action": "g_list"}
+    hidden = {"action": "g_list", "hidden_filters": "[object,owner_id,subject]"}
+    for found, total, shown in ((filters, "1", filters), ({**filters, "subject": "s"}, "0", hidden)):
+        query = "&".join(f"{name}={value}" for name, value in found.items())
+        async with stream.recorded() as events:
+            await blazon.ok("GET", f"/users/policies?offset=4&limit=5&{query}")
+        check(events, "policies.list", {"total": total, "limit": "5", "offset": "4"}, shown)
+    # To others than admins only policies of their own are shown.
     async with stream.recorded() as events:
-        await blazon.ok("GET", f"/users/policies?offset=4&limit=5&{query}")
-    check(events, "policies.list", {"total": "0", "limit": "5", "offset": "4"}, filters)
+        await blazon.ok("GET", "/users/policies?subject=s&owner_id=o", token=person.token)
+    mine = {"owner_id": person.id, "hidden_filters": "[subject]"}
+    check(events, "policies.list", {"total": "0", "limit": "10", "offset": "0"}, mine)
 
 
 async def test_order_and_identity_of_entries(blazon: Running, stream: Stream) -> None:

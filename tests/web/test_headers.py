@@ -87,7 +87,6 @@ async def test_content_encoding_that_is_none(blazon: Running) -> None:
 
 ONCE = [
     ("Authorization", "POST", "/groups"),
-    ("Content-Type", "POST", "/groups"),
     ("Content-Encoding", "POST", "/groups"),
     ("Idempotency-Key", "POST", "/groups"),
     ("Referer", "POST", "/password/reset-request"),
@@ -117,7 +116,44 @@ async def test_headers_that_are_there_twice(blazon: Running, stream: Stream, nam
     assert events == []
 
 
-@pytest.mark.parametrize(("name", "method", "path"), [*ONCE, ("If-Match", "PUT", "/groups/no-such-group")])
+async def test_a_content_type_that_is_there_again(blazon: Running, stream: Stream) -> None:
+    """The Go SDK of users and things sends it twice; that is no reason to refuse a sign-in. Two types are."""
+    head, twice = ("Content-Type", "application/json"), [("Content-Type", "application/json")] * 2
+    sent = request("POST", "/groups", *twice, body=b'{"name":"twice"}', token=blazon.admin.token)
+    assert (await said(blazon, sent)).status == 201
+    asked = b'{"subject":"s","object":"o","action":"m_read","entity_type":"thing"}'
+    assert (await said(blazon, request("POST", "/channels/o/access", *twice, body=asked))).status == 403
+    async with stream.recorded() as events:
+        for second in ("", "application/senml+json", "application/json; charset=utf-8", "\xfc"):
+            for first, last in ((head, ("Content-Type", second)), (("Content-Type", second), head)):
+                sent = request("POST", "/groups", first, last, body=BODY, token=blazon.admin.token)
+                answer = await said(blazon, sent)
+                is_clear(answer, 400)
+                assert "content-type is there with different values" in answer.reason
+    assert events == []
+
+
+async def test_a_request_without_a_body_needs_no_content_type(
+    blazon: Running, stream: Stream, routes: list[Operation]
+) -> None:
+    """A route that wants a body says that there is none; each other one does not look at the header."""
+    async with stream.recorded() as events:
+        for operation in routes:
+            if operation.method in ("POST", "PUT", "PATCH", "DELETE"):
+                for head in ([], [("Content-Length", "0")], [("Content-Type", "text/plain")]):
+                    sent = request(operation.method, operation.at(), *head, token=blazon.admin.token)
+                    answer = await said(blazon, sent)
+                    assert answer.status != 415, (operation.method, operation.path)
+                    if operation.takes_body:
+                        is_clear(answer, 400)
+                        assert answer.reason == "the request has no body; send one in JSON"
+    assert {entry.operation for entry in events} <= {"user.identify", "user.refresh_token"}
+
+
+@pytest.mark.parametrize(
+    ("name", "method", "path"),
+    [*ONCE, ("Content-Type", "POST", "/groups"), ("If-Match", "PUT", "/groups/no-such-group")],
+)
 async def test_headers_that_are_not_ascii(blazon: Running, stream: Stream, name: str, method: str, path: str) -> None:
     async with stream.recorded() as events:
         headers = {**good(blazon), name: "\xfc\xff"}

@@ -57,6 +57,20 @@ def test_what_is_empty_is_left_out_and_empty_metadata_is_not() -> None:
     assert shown["metadata"] == "{}"
 
 
+def test_a_list_with_commas_is_there_again_as_json() -> None:
+    shown = _shown(tags=("a,b", 'c"', "ü]"), plain=("a", "[b]", 'c"'))
+    del shown["operation"], shown["occurred_at"]
+    assert shown == {"tags": '[a,b,c",ü]]', "tags_json": '["a,b","c\\"","ü]"]', "plain": '[a,[b],c"]'}
+
+
+@given(st.lists(st.text(), min_size=1).map(tuple))
+def test_every_list_can_be_read_back(many: tuple[str, ...]) -> None:
+    shown = _shown(many=many)
+    read = json.loads(shown["many_json"]) if "many_json" in shown else shown["many"][1:-1].split(",")
+    assert tuple(read) == many
+    assert ("many_json" in shown) == any("," in each for each in many)
+
+
 _fields: Any = st.dictionaries(
     st.from_regex(r"[a-z_]{1,12}", fullmatch=True).filter(lambda name: name not in ("operation", "occurred_at")),
     st.text() | st.integers() | st.booleans() | st.lists(st.text()).map(tuple) | st.none(),
@@ -67,7 +81,8 @@ _fields: Any = st.dictionaries(
 def test_any_fields_make_a_flat_map_of_text(fields: dict[str, FieldValue]) -> None:
     shown = _shown(**fields)
     assert all(type(value) is str and value for value in shown.values())
-    assert shown.keys() - {"operation", "occurred_at"} <= fields.keys()
+    names = fields.keys() | {f"{name}_json" for name, value in fields.items() if isinstance(value, tuple)}
+    assert shown.keys() - {"operation", "occurred_at"} <= names
     assert all(shown[name] == value for name, value in fields.items() if isinstance(value, str) and value)
 
 

@@ -181,7 +181,12 @@ class Api:
         found = self.call("GET", "/users", query={"identity": named, "status": "all"})["users"]
         if not found:
             raise ApiError(f"there is no user {named}, or none you may see; blazon users list shows those you may", 404)
-        return str(found[0]["id"])
+        # Several are there only when an older Blazon let them in: the one that is written so is meant.
+        same = [user for user in found if user["credentials"].get("identity") == named] or found
+        if len(same) > 1:
+            ids = ", ".join(user["id"] for user in same)
+            raise ApiError(f"there are {len(same)} users {named!r} in other spellings; name one by its id: {ids}", 404)
+        return str(same[0]["id"])
 
     def id_of(self, noun: str, named: str) -> str:
         """The id of a group, thing or channel (`noun`) named by id, or by a name only one has. Raises ApiError."""

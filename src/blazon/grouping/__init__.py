@@ -7,6 +7,7 @@ It does not know what the members are: the room that uses the pattern does.
 from blazon.grouping import rules
 from blazon.grouping.api import (
     FilterQuery,
+    GivenStatus,
     GroupApi,
     GroupBody,
     GroupDraftBody,
@@ -39,7 +40,7 @@ from blazon.grouping.events import (
     status_fields,
 )
 from blazon.grouping.groups import GroupDraft, GroupFilter, Groups, at_place
-from blazon.grouping.lists import ListFilter, StatusFilter, Visibility, Where, filters_of
+from blazon.grouping.lists import ListFilter, StatusFilter, Visibility, Where, listed, visibility_filters
 from blazon.grouping.models import (
     ACTIONS,
     Action,
@@ -62,6 +63,7 @@ __all__ = [
     "Asking",
     "Authorized",
     "FilterQuery",
+    "GivenStatus",
     "Group",
     "GroupApi",
     "GroupBody",
@@ -102,10 +104,10 @@ __all__ = [
     "etagged",
     "expanded",
     "expect",
-    "filters_of",
     "group_body",
     "group_filter",
     "group_of",
+    "listed",
     "listed_fields",
     "mask_of",
     "metadata_body",
@@ -117,4 +119,5 @@ __all__ = [
     "stamps",
     "status_fields",
     "text_of",
+    "visibility_filters",
 ]

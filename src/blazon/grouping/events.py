@@ -74,12 +74,16 @@ class Authorized(msgspec.Struct, frozen=True):
 
 
 class Listed(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A list was read: its size, the page, and the filters that were used, by their wire names."""
+    """A list was read: its size, the page, and the filters that were used, by their wire names.
+
+    `hidden` names the filters whose values are not recorded.
+    """
 
     total: int
     offset: int
     limit: int
     filters: dict[str, str] = {}
+    hidden: tuple[str, ...] = ()
 
 
 def stamps(record: Record, created_at: int) -> Fields:
@@ -114,7 +118,8 @@ def status_fields(record: Record, data: Any) -> Fields:
 
 def listed_fields(_: Record, data: Listed) -> Fields:
     """What the wires show of a list that was read."""
-    return {"total": data.total, "offset": data.offset, "limit": data.limit, **data.filters}
+    page = {"total": data.total, "offset": data.offset, "limit": data.limit}
+    return {**page, **data.filters, "hidden_filters": data.hidden}
 
 
 def _group(data: GroupState | GroupSeen) -> Fields:
@@ -144,6 +149,7 @@ def _authorized(_: Record, data: Authorized) -> Fields:
         "subject": data.subject,
         "object": data.object,
         "actions": data.action,
+        "action": data.action,
     }
 
 

@@ -1,6 +1,6 @@
 """Groups and their hierarchy: the rules."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -9,7 +9,7 @@ from blazon.caller import Caller
 from blazon.errors import Conflict, Forbidden, Malformed, NotFound, RequestError, RuleBroken
 from blazon.grouping import rules
 from blazon.grouping.events import Grouping, GroupSeen, GroupState, Listed, group_of
-from blazon.grouping.lists import ListFilter, Where, filters_of
+from blazon.grouping.lists import ListFilter, Where, listed
 from blazon.grouping.models import Action, Group, Placed, Principal, Status, mask_of
 from blazon.grouping.rights import GroupRights, expect
 from blazon.grouping.store import GroupStore
@@ -109,7 +109,7 @@ class Groups:
             name=draft.name,
             description=draft.description,
             parent=draft.parent,
-            metadata=rules.metadata_of(draft.metadata),
+            metadata=self._log.metadata.kept(draft.metadata),
             status=draft.status,
         )
 
@@ -135,7 +135,7 @@ class Groups:
         if description:
             changes["description"] = rules.check_description(description)
         if metadata is not None:
-            changes["metadata"] = rules.metadata_of(metadata)
+            changes["metadata"] = self._log.metadata.kept(metadata)
 
         async def decide() -> Decision:
             group, basis = await self._rights.group(caller, identifier, Action.G_UPDATE)
@@ -174,7 +174,7 @@ class Groups:
         principal, _ = await self._rights.asking.caller(caller)
         where = self._where(wanted, principal)
         total, groups = await self._store.groups(where, wanted.offset, wanted.limit)
-        self._observe_list(caller, wanted, total, filters_of(wanted, owner_id=wanted.owner))
+        self._observe_list(caller, wanted, total, {})
         return total, groups
 
     async def walk(self, caller: Caller, root: str, wanted: GroupFilter, *, up: bool) -> tuple[int, list[Placed]]:
@@ -186,8 +186,8 @@ class Groups:
             group.id, up=up, levels=wanted.levels, where=where, offset=wanted.offset, limit=wanted.limit
         )
         levels = str(wanted.levels) if wanted.levels else None
-        used = filters_of(wanted, owner_id=wanted.owner, parent_id=group.id, dir="1" if up else "-1", level=levels)
-        self._observe_list(caller, wanted, total, used)
+        known = {"parent_id": group.id, "dir": "1" if up else "-1", "level": levels}
+        self._observe_list(caller, wanted, total, known)
         return total, groups
 
     async def of_member(
@@ -200,8 +200,7 @@ class Groups:
         where = self._where(wanted, principal)
         where.add(f"g.id IN (SELECT object FROM {self._store.policies_table} WHERE subject = ?)", member)
         total, groups = await self._store.groups(where, wanted.offset, wanted.limit)
-        used = filters_of(wanted, owner_id=wanted.owner) | filters
-        seen = Listed(total=total, offset=wanted.offset, limit=wanted.limit, filters=used)
+        seen = _listed(wanted, total, filters)
         self._log.observe(caller, self._grouping.list_by_member.event(f"{self._grouping.member}:{member}", seen))
         return total, groups
 
@@ -217,9 +216,14 @@ class Groups:
             )
         return where
 
-    def _observe_list(self, caller: Caller, wanted: GroupFilter, total: int, filters: dict[str, str]) -> None:
-        seen = Listed(total=total, offset=wanted.offset, limit=wanted.limit, filters=filters)
-        self._log.observe(caller, self._grouping.list.event("", seen))
+    def _observe_list(self, caller: Caller, wanted: GroupFilter, total: int, known: Mapping[str, str | None]) -> None:
+        self._log.observe(caller, self._grouping.list.event("", _listed(wanted, total, known)))
+
+
+def _listed(wanted: GroupFilter, total: int, known: Mapping[str, str | None]) -> Listed:
+    asked = {"name": wanted.name, "metadata": wanted.metadata, "owner_id": wanted.owner}
+    known = {"status": wanted.status.value, **known}
+    return listed(total, wanted.offset, wanted.limit, known=known, asked=asked)
 
 
 class _Making:

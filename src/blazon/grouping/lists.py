@@ -5,9 +5,11 @@ from enum import StrEnum
 
 import msgspec
 
+from blazon.grouping.events import Listed
+from blazon.grouping.models import Principal
 from blazon.storage import Dialect, Value
 
-__all__ = ["ListFilter", "StatusFilter", "Visibility", "Where", "filters_of"]
+__all__ = ["ListFilter", "StatusFilter", "Visibility", "Where", "listed", "visibility_filters"]
 
 
 class Where:
@@ -68,7 +70,27 @@ class ListFilter(msgspec.Struct, frozen=True, kw_only=True):
         return where
 
 
-def filters_of(wanted: ListFilter, **more: str | None) -> dict[str, str]:
-    """The filters that were used, by their wire names."""
-    used = {"status": wanted.status.value, "name": wanted.name, "metadata": wanted.metadata, **more}
-    return {name: value for name, value in used.items() if value}
+def visibility_filters(visibility: Visibility | None, principal: Principal) -> dict[str, str | None]:
+    """The filters a visibility stands for, by their wire names."""
+    mine, shared = (Visibility.MINE, Visibility.ALL), (Visibility.SHARED, Visibility.ALL)
+    return {
+        "owner": principal.id if visibility in mine else None,
+        "sharedBy": principal.id if visibility in shared else None,
+    }
+
+
+def listed(
+    total: int, offset: int, limit: int, *, known: Mapping[str, str | None], asked: Mapping[str, str | None]
+) -> Listed:
+    """What is recorded of a list that was read: how many there are in all, the page, and the filters.
+
+    `known` are filters whose values are ours, such as a status or the id of a group that is there. `asked` are texts of
+    the caller, each of which was a condition of the list. Such a text can be anything, the key of a thing too, so it is
+    recorded only when something was found by it: then it is a part of what was found, which stands on the wires anyway.
+    Else its name is recorded.
+    """
+    shown = {name: value for name, value in known.items() if value}
+    given = {name: value for name, value in asked.items() if value}
+    if total:
+        return Listed(total=total, offset=offset, limit=limit, filters=given | shown)
+    return Listed(total=total, offset=offset, limit=limit, filters=shown, hidden=tuple(sorted(given.keys() - shown)))

@@ -8,8 +8,8 @@ import msgspec
 from blazon.caller import Caller
 from blazon.errors import Malformed, NotFound, RuleBroken
 from blazon.grouping import rules
-from blazon.grouping.events import Grouping, Listed, PolicyState
-from blazon.grouping.lists import Where
+from blazon.grouping.events import Grouping, PolicyState
+from blazon.grouping.lists import Where, listed
 from blazon.grouping.models import Action, Policy, Principal, expanded, mask_of
 from blazon.grouping.rights import GroupRights, expect
 from blazon.grouping.store import GroupStore
@@ -205,14 +205,17 @@ class Policies:
         elif wanted.owner:
             where.add("p.owner = ?", wanted.owner)
         total, policies = await self._store.policies(where, wanted.offset, wanted.limit)
-        used = {
-            "owner_id": wanted.owner if principal.admin else principal.id,
-            "subject": wanted.subject,
-            "object": wanted.object,
-            "action": wanted.action,
-        }
-        filters = {name: value for name, value in used.items() if value}
-        seen = Listed(total=total, offset=wanted.offset, limit=wanted.limit, filters=filters)
+        seen = listed(
+            total,
+            wanted.offset,
+            wanted.limit,
+            known={"action": wanted.action, "owner_id": None if principal.admin else principal.id},
+            asked={
+                "owner_id": wanted.owner if principal.admin else None,
+                "subject": wanted.subject,
+                "object": wanted.object,
+            },
+        )
         self._log.observe(caller, self._grouping.policy_list.event("", seen))
         return total, policies
 

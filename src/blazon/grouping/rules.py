@@ -1,28 +1,20 @@
-"""What names, ids, identities, tags and metadata may be. Pure functions; each raises Malformed."""
+"""What names, ids, identities and tags may be. Pure functions; each raises Malformed."""
 
 import re
 import unicodedata
 from collections.abc import Iterable
-from typing import Any, Final
-
-import msgspec
+from typing import Final
 
 from blazon.errors import Malformed
-from blazon.log import canonical
 
 __all__ = [
-    "EMPTY",
     "check_description",
     "check_id",
     "check_identity",
     "check_name",
     "check_new_id",
     "check_tags",
-    "metadata_of",
 ]
-
-EMPTY: Final = msgspec.Raw(b"{}")
-"""No metadata."""
 
 _NAME_BYTES: Final = 1024
 _DESCRIPTION_BYTES: Final = 1024
@@ -90,8 +82,3 @@ def check_tags(tags: Iterable[str]) -> tuple[str, ...]:
             raise Malformed("a tag is empty")
         _check_text("a tag", tag, _TAG_BYTES)
     return checked
-
-
-def metadata_of(metadata: dict[str, Any] | None) -> msgspec.Raw:
-    """Metadata as it is kept; none given is `{}`."""
-    return canonical(metadata) if metadata else EMPTY

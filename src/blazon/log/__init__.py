@@ -10,6 +10,7 @@ from blazon.log.chain import Verified, verify
 from blazon.log.follower import CURSOR, Follower, cursor_position, move_cursor
 from blazon.log.listeners import Memory
 from blazon.log.log import Log
+from blazon.log.metadata import METADATA_BYTES, MetadataRule
 from blazon.log.operation import Apply, Basis, Decision, Operation, Stale
 from blazon.log.position import START, Position
 from blazon.log.reader import Pulse, Reader
@@ -24,6 +25,7 @@ from blazon.storage import MigrationSet
 __all__ = [
     "CURSOR",
     "GENESIS",
+    "METADATA_BYTES",
     "MIGRATIONS",
     "START",
     "Apply",
@@ -39,6 +41,7 @@ __all__ = [
     "Kind",
     "Log",
     "Memory",
+    "MetadataRule",
     "Operation",
     "Position",
     "Pulse",

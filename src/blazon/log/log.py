@@ -14,6 +14,7 @@ from blazon.health import Health
 from blazon.log import once
 from blazon.log.knowledge import Knowledge
 from blazon.log.listeners import Listeners, Memory
+from blazon.log.metadata import METADATA_BYTES, MetadataRule
 from blazon.log.metrics import KnowledgeMetrics
 from blazon.log.operation import Apply, Decision, Operation, Stale
 from blazon.log.position import Newest, Position
@@ -35,7 +36,7 @@ Decide = Callable[[], Awaitable[Decision]]
 
 
 class Log:
-    """The event log of one process."""
+    """The event log of one process. `metadata` is the rule for the metadata that events may carry."""
 
     def __init__(
         self,
@@ -48,9 +49,11 @@ class Log:
         *,
         health: Health | None = None,
         max_staleness: float = 1.0,
+        metadata_bytes: int = METADATA_BYTES,
     ) -> None:
         """`max_staleness` in seconds: see `current`."""
         self.database = database
+        self.metadata = MetadataRule(metadata_bytes)
         self.catalogue = catalogue
         self.clock = clock
         self.reader = Reader(database)

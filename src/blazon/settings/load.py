@@ -20,8 +20,11 @@ __all__ = ["Found", "load", "trace", "unknown_variables"]
 _OTHER_VARIABLES: Final = ("BLAZON_SETTINGS", "BLAZON_URL", "BLAZON_TOKEN", "BLAZON_PASSWORD")
 """What the command line reads besides settings."""
 
+_NUMBER: Final = re.compile(r"-?\d{1,5}", re.ASCII)
+"""A text that is repeated in an error: a port that is too great, and the like."""
+
 _SHOWN: Final = 60
-"""Most characters of a wrong value that an error repeats."""
+"""Most characters of a wrong name, or a wrong number, that an error repeats."""
 
 
 class Found(NamedTuple):
@@ -141,9 +144,9 @@ def _value(tables: Mapping[str, Any], field: Field) -> Any:
 
 
 def _given(value: object) -> str:
-    """What was given instead, if it can be said in a few words."""
+    """What was given instead, if it is a number or a table. A text is not repeated: it can be a secret gone astray."""
     if isinstance(value, str):
-        return f', not "{_short(value)}"' if value.isprintable() else ""
+        return f", not {value}" if _NUMBER.fullmatch(value) else ""
     if isinstance(value, bool):
         return f", not {str(value).lower()}"
     if isinstance(value, int | float):

@@ -245,6 +245,10 @@ class Events(Struct, frozen=True, forbid_unknown_fields=True):
 
     observations: Annotated[Count, Meta(description="Observations kept at most; facts are kept for ever.")] = 1_000_000
     observations_time: Annotated[Duration, _time("How long observations are kept.")] = _span("7d")
+    metadata_bytes: Annotated[
+        Positive,
+        Meta(description="Largest metadata, of a user, a thing, a CA or anything else, in bytes of compact JSON."),
+    ] = 64 * 1024
     include_key_material: Annotated[
         bool, Meta(description="Whether events may carry private keys, as the oldest consumers expect.")
     ] = False
@@ -271,7 +275,9 @@ class Logging(Struct, frozen=True, forbid_unknown_fields=True):
     format: Annotated[
         Literal["auto", "json", "text"], Meta(description="How it is written; auto is text on a terminal, else json.")
     ] = "auto"
-    requests: Annotated[bool, Meta(description="Whether each HTTP request is a line.")] = False
+    requests: Annotated[
+        bool, Meta(description="Whether each HTTP request is a line, with its path as the API declares it.")
+    ] = False
 
 
 class Settings(Struct, frozen=True, forbid_unknown_fields=True):

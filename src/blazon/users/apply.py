@@ -10,18 +10,27 @@ from blazon.log import Record
 from blazon.storage import Statement
 from blazon.users import events
 from blazon.users.events import UserState
+from blazon.users.identities import compared
 
 __all__ = ["APPLIERS"]
 
 _USER_CREATE = (
-    "INSERT INTO users (id, name, identity, secret, tags, owner, metadata, status, role, created_at, updated_at,"
-    " updated_by, epoch, kept, revision) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, '', ?, ?, ?)"
+    "INSERT INTO users (id, name, identity, compared, twin, secret, tags, owner, metadata, status, role, created_at,"
+    " updated_at, updated_by, epoch, kept, revision) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, '', ?, ?, ?)"
 )
 _USER_CHANGE = (
-    "UPDATE users SET name = ?, identity = ?, secret = ?, tags = ?, owner = ?, metadata = ?, status = ?, role = ?,"
-    " updated_at = ?, updated_by = ?, epoch = ?, kept = ?, revision = ? WHERE id = ?"
+    "UPDATE users SET name = ?, identity = ?, compared = ?, twin = ?, secret = ?, tags = ?, owner = ?, metadata = ?,"
+    " status = ?, role = ?, updated_at = ?, updated_by = ?, epoch = ?, kept = ?, revision = ? WHERE id = ?"
 )
 _json = msgspec.json.Encoder().encode
+
+
+def _compared(state: UserState) -> tuple[str, str]:
+    """The columns `compared` and `twin`, of which no two users have both the same.
+
+    Users of one compared form whom an older Blazon let in are told apart by `twin`, which is their id.
+    """
+    return (state.compared, "") if state.compared else (compared(state.identity), state.id)
 
 
 def _create_user(record: Record, state: UserState) -> Iterable[Statement]:
@@ -31,6 +40,7 @@ def _create_user(record: Record, state: UserState) -> Iterable[Statement]:
             state.id,
             state.name,
             state.identity,
+            *_compared(state),
             state.secret,
             _json(state.tags).decode(),
             state.owner,
@@ -51,6 +61,7 @@ def _change_user(record: Record, state: UserState) -> Iterable[Statement]:
         (
             state.name,
             state.identity,
+            *_compared(state),
             state.secret,
             _json(state.tags).decode(),
             state.owner,

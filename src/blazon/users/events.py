@@ -48,7 +48,11 @@ GROUPING: Final = Grouping(
 
 
 class UserState(msgspec.Struct, frozen=True, kw_only=True):
-    """A user after a change. `secret` is sealed."""
+    """A user after a change.
+
+    `secret` is sealed. `compared` is the identity in the form in which no two users have the same; records of an older
+    Blazon, which let two such users in, lack it.
+    """
 
     id: str
     name: str
@@ -62,6 +66,7 @@ class UserState(msgspec.Struct, frozen=True, kw_only=True):
     created_at: int = 0
     epoch: int = 0
     kept: str = ""
+    compared: str = ""
 
 
 class UserSeen(msgspec.Struct, frozen=True, kw_only=True):

@@ -14,6 +14,7 @@ from blazon.log import Decision, canonical
 from blazon.room import House
 from blazon.users import events
 from blazon.users.events import UserState
+from blazon.users.identities import compared
 from blazon.users.models import USER
 from blazon.users.passwords import Passwords
 from blazon.users.service.users import secret_context
@@ -53,6 +54,7 @@ class FirstAdmin:
             id=identifier,
             name="admin",
             identity=admin.email,
+            compared=compared(admin.email),
             secret=sealed,
             tags=(),
             owner="",

@@ -19,6 +19,7 @@ from urllib.parse import quote, unquote, urlsplit
 import structlog
 
 from blazon.errors import BlazonError, SettingsError, Unavailable
+from blazon.users.identities import ascii_domain
 
 if TYPE_CHECKING:
     from aiosmtplib import SMTP
@@ -193,8 +194,8 @@ def _address(text: str) -> Address:
     """
     local, _, domain = text.rpartition("@")
     try:
-        domain = domain.encode("idna").decode()
-    except UnicodeError:
+        domain = ascii_domain(domain)
+    except ValueError:
         domain = ""
     if (
         not _LOCAL.fullmatch(local)

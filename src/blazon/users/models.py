@@ -20,13 +20,16 @@ POLICY: Final = SubjectKind("user-policy", "user_policies", ("subject", "object"
 class User(msgspec.Struct, frozen=True, kw_only=True):
     """A person or a program that signs in.
 
-    `secret` is the sealed password hash. `epoch` counts what ended its sign-ins, a change of the secret or being
-    disabled: tokens of an earlier epoch are over, but for those of the sign-in `kept`, which changed the secret.
+    `compared` is the identity in the form in which two are compared; it is empty when an older Blazon, which did not
+    compare, recorded the user last. `secret` is the sealed password hash. `epoch` counts what ended the user's
+    sign-ins, a change of the secret or being disabled: tokens of an earlier epoch are over, but for those of the
+    sign-in `kept`, which changed the secret.
     """
 
     id: str
     name: str
     identity: str
+    compared: str
     secret: str
     tags: tuple[str, ...]
     owner: str

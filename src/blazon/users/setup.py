@@ -21,6 +21,7 @@ from blazon.users.service import Authorizer, Memberships, ResetMail, Rights, Ses
 from blazon.users.service.sessions import origin_of
 from blazon.users.store import Store
 from blazon.users.tokens import Lifetimes, Tokens
+from blazon.users.upgrade import compare_identities
 from blazon.users.waiting import WaitingMails
 
 __all__ = ["build"]
@@ -72,6 +73,11 @@ def build(house: House) -> Parts:
     )
     reset_mail = _reset_mail(house, tokens, lifetimes)
     first_admin = FirstAdmin(house, store, passwords)
+
+    async def prepare() -> None:
+        await compare_identities(house.database)
+        await first_admin.make()
+
     return Parts(
         routes=(
             *UserApi(users).routes(),
@@ -84,7 +90,7 @@ def build(house: House) -> Parts:
         followers=(Follower(house.log, ResetMail.name, ResetMail.types, reset_mail.handle), reset_mail),
         offers=(people,),
         authenticator=sessions,
-        prepare=first_admin.make,
+        prepare=prepare,
         close=passwords.close,
         notes=first_admin.notes,
     )

@@ -6,13 +6,14 @@ import msgspec
 
 from blazon.grouping import Action, Principal, Role, Status, Where, mask_of, page
 from blazon.storage import Database
+from blazon.users.identities import compared
 from blazon.users.models import User
 
-__all__ = ["Store"]
+__all__ = ["COMPARED", "Store"]
 
 _USER: Final = (
-    "u.id, u.name, u.identity, u.secret, u.tags, u.owner, u.metadata, u.status, u.role, u.created_at, u.updated_at,"
-    " u.updated_by, u.epoch, u.kept, u.revision"
+    "u.id, u.name, u.identity, CASE WHEN u.twin = '' THEN u.compared ELSE '' END, u.secret, u.tags, u.owner,"
+    " u.metadata, u.status, u.role, u.created_at, u.updated_at, u.updated_by, u.epoch, u.kept, u.revision"
 )
 _SHARED: Final = (
     "SELECT p.object, p.revision, q.revision FROM user_policies p JOIN user_policies q ON q.object = p.object"
@@ -23,6 +24,9 @@ _CONSENTED: Final = (
     " AND (q.owner = q.subject OR q.owner = (SELECT owner FROM users WHERE id = q.subject)"
     " OR EXISTS (SELECT 1 FROM users WHERE id = q.owner AND role = 'admin'))"
 )
+
+COMPARED: Final = "(u.compared = ? AND u.compared <> '')"
+"""A condition: this is the compared form of the identity. Its second half lets the partial index be used."""
 
 _tags = msgspec.json.Decoder(tuple[str, ...]).decode
 
@@ -40,9 +44,24 @@ class Store:
         return None if row is None else _user(row)
 
     async def user_by_identity(self, identity: str) -> User | None:
-        """A user by what it signs in with."""
-        row = await self._database.row(f"SELECT {_USER} FROM users u WHERE u.identity = ?", (identity,))
+        """A user by what it signs in with, in whatever spelling.
+
+        Of several whom an older Blazon let in it is the one that is written so, else the oldest.
+        """
+        row = await self._database.row(
+            f"SELECT {_USER} FROM users u WHERE {COMPARED} OR u.identity = ?"
+            " ORDER BY CASE WHEN u.identity = ? THEN 0 ELSE 1 END, u.created_at, u.id LIMIT 1",
+            (compared(identity), identity, identity),
+        )
         return None if row is None else _user(row)
+
+    async def is_taken(self, identity: str, but: str = "") -> bool:
+        """Whether a user, other than the one with the id `but`, has this identity in whatever spelling."""
+        row = await self._database.row(
+            f"SELECT 1 FROM users u WHERE ({COMPARED} OR u.identity = ?) AND u.id <> ? LIMIT 1",
+            (compared(identity), identity, but),
+        )
+        return row is not None
 
     async def principal(self, identifier: str) -> Principal | None:
         """A user as far as access needs to know it."""
@@ -98,16 +117,17 @@ def _user(row: Any) -> User:
         id=row[0],
         name=row[1],
         identity=row[2],
-        secret=row[3],
-        tags=_tags(row[4]),
-        owner=row[5],
-        metadata=_raw(row[6]),
-        status=Status(row[7]),
-        role=Role(row[8]),
-        created_at=row[9],
-        updated_at=row[10],
-        updated_by=row[11],
-        epoch=row[12],
-        kept=row[13],
-        revision=row[14],
+        compared=row[3],
+        secret=row[4],
+        tags=_tags(row[5]),
+        owner=row[6],
+        metadata=_raw(row[7]),
+        status=Status(row[8]),
+        role=Role(row[9]),
+        created_at=row[10],
+        updated_at=row[11],
+        updated_by=row[12],
+        epoch=row[13],
+        kept=row[14],
+        revision=row[15],
     )

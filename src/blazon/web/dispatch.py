@@ -58,7 +58,6 @@ class _Bound:
         "no_query",
         "parameters",
         "route",
-        "says_json",
         "takes_body",
     )
 
@@ -69,7 +68,6 @@ class _Bound:
         self.parameters = route.parameters
         self.decoder: msgspec.json.Decoder[Any] = msgspec.json.Decoder(route.body)
         self.takes_body = route.takes_body
-        self.says_json = route.takes_body or route.needs_json
         self.no_body = None if route.takes_body else route.body()
         self.no_query = route.query()
         self.at_once = route.at_once
@@ -176,9 +174,9 @@ class Dispatcher:
             task = asyncio.current_task()
             if task is None or task.cancelling():
                 raise
-            written = self._failed(error, asked)  # nobody cancelled this: it waited for something that was
+            written = self._failed(error, asked, bound)  # nobody cancelled this: it waited for something that was
         except Exception as error:  # noqa: BLE001 - each is an answer to the caller
-            written = self._failed(error, asked)
+            written = self._failed(error, asked, bound)
         self._count(bound, asked, written.status, started)
         return written
 
@@ -206,18 +204,18 @@ class Dispatcher:
                     return None
                 written = answers.of_octets(octets, asked.headers, bound.route.method)
             else:
-                if bound.says_json:
+                if bound.takes_body and reading.announces_body(asked.headers):
                     reading.check_json(asked.headers, bound.route.media)
                 reply = bound.at_once(self._call(bound, values, ANONYMOUS, bound.no_query, asked, asked.body))
                 if reply is None:
                     return None
                 written = answers.of_reply(reply)
         except Exception as error:  # noqa: BLE001 - each is an answer to the caller
-            written = self._failed(error, asked)
+            written = self._failed(error, asked, bound)
         self._count(bound, asked, written.status, started)
         return written
 
-    def _failed(self, error: BaseException, asked: Asked) -> Written:
+    def _failed(self, error: BaseException, asked: Asked, bound: "_Bound | _BoundBinary | None" = None) -> Written:
         """The answer to a request that failed. What is neither ours nor a time that is up is a bug."""
         if isinstance(error, TimeoutError):
             error = OutcomeUnknown(
@@ -226,7 +224,9 @@ class Dispatcher:
             )
         elif not isinstance(error, BlazonError):
             trace = asked.traceparent
-            _log.error("a request failed", method=asked.method, path=asked.path, traceparent=trace, exc_info=error)
+            _log.error(
+                "a request failed", method=asked.method, path=_declared(bound), traceparent=trace, exc_info=error
+            )
             error = BlazonError(f"this is a bug of Blazon; the log has it under {trace.split('-')[1]}")
         return answers.of_error(error, asked.headers, asked.path)
 
@@ -237,7 +237,7 @@ class Dispatcher:
             _log.info(
                 "request",
                 method=asked.method,
-                path=asked.path,
+                path=_declared(bound),
                 status=status,
                 seconds=round(seconds, 6),
                 traceparent=asked.traceparent,
@@ -247,7 +247,7 @@ class Dispatcher:
         route = bound.route
         caller = await self._authenticate(route.auth, asked.headers)
         query = reading.query_of(asked.query, route.query) if asked.query else bound.no_query
-        if bound.says_json:
+        if bound.takes_body and reading.announces_body(asked.headers):
             reading.check_json(asked.headers, bound.route.media)
         raw = await self._body(asked) if bound.takes_body else b""
         return self._call(bound, values, caller, query, asked, raw)
@@ -298,6 +298,14 @@ class Dispatcher:
             raise
         except BlazonError:
             return ANONYMOUS
+
+
+def _declared(bound: "_Bound | _BoundBinary | None") -> str:
+    """The path of a request as its route declares it; empty when there is no route.
+
+    A request's own path is not logged: a key can stand in it, when a client takes it for an id.
+    """
+    return "" if bound is None else bound.route.path
 
 
 def _of_method(node: "Node[_Bound | _BoundBinary, Resource]", method: str) -> _Bound | _BoundBinary:

@@ -55,6 +55,8 @@ def _scan(text: str) -> Any:
 
 def read(body: bytes, decoder: "msgspec.json.Decoder[T]") -> T:
     """Reads a body. Raises Malformed, with the place of a wrong field; IncompleteBody when a field is missing."""
+    if not body:
+        raise Malformed("the request has no body; send one in JSON")
     try:
         text = body.decode()
         value = _scan(text)

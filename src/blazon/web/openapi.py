@@ -151,8 +151,6 @@ def _errors(route: AnyRoute) -> set[type[Any]]:
         found.add(Unauthenticated)
     if route.takes_body:
         found |= {TooLarge, UnsupportedMedia}
-    if route.needs_json:
-        found.add(UnsupportedMedia)
     if route.method in ("PUT", "PATCH"):
         found.add(PreconditionFailed)
     if _takes_key(route):  # it may be that of another request

@@ -23,6 +23,7 @@ __all__ = [
     "Headers",
     "Receive",
     "address_of",
+    "announces_body",
     "bearer_token",
     "body_of",
     "check_json",
@@ -76,16 +77,31 @@ class Headers:
             times = sum(each == name for each, _ in self._fields)
             if times > 1:
                 raise Malformed(f"the header {name.decode()} is there {times} times; send it once")
-        try:
-            return value.decode("ascii").strip()
-        except UnicodeDecodeError:
-            raise Malformed(f"the header {name.decode()} holds characters that are not ASCII") from None
+        return _ascii(name, value)
+
+    def repeatable(self, name: bytes) -> str | None:
+        """As `one`, for a header that may be there again with the same value, which then says nothing new."""
+        value = self._values.get(name)
+        if value is None:
+            return None
+        if len(self._values) != len(self._fields) and any(
+            each == name and other != value for each, other in self._fields
+        ):
+            raise Malformed(f"the header {name.decode()} is there with different values; send it once")
+        return _ascii(name, value)
 
     def all(self, name: bytes) -> str | None:
         """The values of a header that is a list, joined as RFC 9110 §5.3 says; None when it is not there."""
         if name not in self._values:
             return None
         return ", ".join(value.decode("latin-1") for each, value in self._fields if each == name)
+
+
+def _ascii(name: bytes, value: bytes) -> str:
+    try:
+        return value.decode("ascii").strip()
+    except UnicodeDecodeError:
+        raise Malformed(f"the header {name.decode()} holds characters that are not ASCII") from None
 
 
 class Asked:
@@ -134,12 +150,18 @@ def _credentials(headers: Headers, wanted: str) -> str:
     return given.strip() if scheme.lower() == wanted else ""
 
 
+def announces_body(headers: Headers) -> bool:
+    """Whether a body comes with the request (RFC 9112 §6.3)."""
+    return headers.all(b"content-length") not in (None, "0") or headers.all(b"transfer-encoding") is not None
+
+
 def check_json(headers: Headers, media: tuple[str, ...] = JSON) -> None:
     """The body must be JSON in UTF-8, sent under one of these content types, and not compressed.
 
     Raises UnsupportedMedia.
     """
-    refused = _refused_media((headers.one(b"content-type") or "")[:_MEDIA], media)
+    # The Go SDK of users and things sends Content-Type twice when it signs in.
+    refused = _refused_media((headers.repeatable(b"content-type") or "")[:_MEDIA], media)
     if refused:
         raise UnsupportedMedia(refused)
     if (headers.one(b"content-encoding") or "identity").lower() != "identity":

@@ -97,8 +97,6 @@ class Route(Struct, Generic[B, Q], frozen=True, kw_only=True):
     anybody may call."""
     media: tuple[str, ...] = JSON
     """The content types a body of JSON may be sent under."""
-    needs_json: bool = False
-    """Whether a request without a body must say that it is JSON all the same, as some old paths ask."""
 
     @property
     def name(self) -> str:

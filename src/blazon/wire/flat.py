@@ -3,6 +3,9 @@
 Every value is text. Integers are decimal, truth is `1` or `0`, lists are `[a,b]` without quoting, metadata is compact
 JSON with sorted names. A field that is empty is left out. `operation` and `occurred_at` (Unix nanoseconds) are on every
 event.
+
+A list in which a text holds a comma cannot be read back from `[a,b]`. Then there is a second field, `<name>_json`, with
+the list as a JSON array.
 """
 
 from typing import Any
@@ -12,6 +15,9 @@ import msgspec
 from blazon.log import EventType, FieldValue, Record
 
 __all__ = ["flat_map", "sequence_of", "stream_id", "stream_name"]
+
+
+_json = msgspec.json.Encoder().encode
 
 
 def stream_name(prefix: str, service: str) -> str:
@@ -44,6 +50,8 @@ def flat_map(record: Record, declared: "EventType[Any]") -> dict[str, str]:
             text = _text(value)
             if text is not None:
                 fields[name] = text
+            if isinstance(value, tuple) and any("," in each for each in value):
+                fields[f"{name}_json"] = _json(value).decode()
     return fields
 
 

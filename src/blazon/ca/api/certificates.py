@@ -282,6 +282,6 @@ def _put(path: str, summary: str, handler: Any, body: type[Struct]) -> tuple[Any
         tag="certificates",
         body=body,
         answer=CertificateBody,
-        errors=(Forbidden, NotFound, Conflict),
+        errors=_REFUSED,
     )
     return also_by_post(route)

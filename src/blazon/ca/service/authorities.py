@@ -95,7 +95,7 @@ class Authorities:
         rules.check_subject(draft.subject)
         name_of(draft.subject)
         metadata = {NAME_KEY: draft.subject.common_name} if draft.metadata is None else draft.metadata
-        kept = rules.metadata_of(metadata)
+        kept = self._log.metadata.kept(metadata)
         engine = self._engines.get(draft.engine_id)
         async with self._intents.open(caller) as intents:
 
@@ -206,7 +206,7 @@ class Authorities:
 
     async def set_metadata(self, caller: Caller, name: str, metadata: dict[str, Any]) -> Authority:
         """Replaces the metadata."""
-        kept = rules.metadata_of(metadata)
+        kept = self._log.metadata.kept(metadata)
         return await self._change(caller, name, events.CA_UPDATE_METADATA, lambda _: {"metadata": kept})
 
     async def set_status(self, caller: Caller, name: str, status: Status, reason: Reason) -> Authority:

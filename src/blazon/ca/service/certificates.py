@@ -108,7 +108,7 @@ class Certificates:
         return await (signing if self._keyring.is_quick(ca) else self._intents.to_the_end(signing))
 
     async def _sign(self, caller: Caller, ca: str, draft: SignDraft, owner: Owner) -> Certificate:
-        metadata = rules.metadata_of(draft.metadata)
+        metadata = self._log.metadata.kept(draft.metadata)
         async with self._intents.open(caller) as intents:
 
             async def decide() -> Decision:
@@ -190,7 +190,7 @@ class Certificates:
 
         One certificate is in one list, so that it has one status.
         """
-        spec, kept = check_public_key(certificate.public_key()), rules.metadata_of(metadata)
+        spec, kept = check_public_key(certificate.public_key()), self._log.metadata.kept(metadata)
 
         async def decide() -> Decision:
             basis = await self._rights.pki(caller)
@@ -263,7 +263,7 @@ class Certificates:
 
     async def set_metadata(self, caller: Caller, serial: str, metadata: dict[str, Any]) -> Certificate:
         """Replaces the metadata."""
-        kept = rules.metadata_of(metadata)
+        kept = self._log.metadata.kept(metadata)
         return await self._change(caller, serial, events.CERTIFICATE_UPDATE_METADATA, lambda _: {"metadata": kept})
 
     async def set_status(self, caller: Caller, serial: str, status: Status, reason: Reason) -> Certificate:

@@ -75,7 +75,7 @@ class Imports:
             check_issuance_expiration(expiration, now=self._founding.seconds, ca_valid_to=issuer.valid_to)
         subject = subject_of(draft.certificate.subject)
         metadata = {NAME_KEY: subject.common_name} if draft.metadata is None else draft.metadata
-        kept = rules.metadata_of(metadata)
+        kept = self._log.metadata.kept(metadata)
         engine = self._engines.get(draft.engine_id)
         async with self._intents.open(caller) as intents:
 

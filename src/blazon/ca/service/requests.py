@@ -84,7 +84,9 @@ class Requests:
         identifier = rules.check_id(draft.id) if draft.id else self._log.new_id()
         rules.check_subject(draft.subject)
         name_of(draft.subject)
-        kept = rules.metadata_of({NAME_KEY: draft.subject.common_name} if draft.metadata is None else draft.metadata)
+        kept = self._log.metadata.kept(
+            {NAME_KEY: draft.subject.common_name} if draft.metadata is None else draft.metadata
+        )
         engine = self._engines.get(draft.engine_id)
         async with self._intents.open(caller) as intents:
 

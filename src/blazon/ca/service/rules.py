@@ -14,7 +14,6 @@ from blazon.ca.models import UNKNOWN, Authority, Certificate, Owner, Status, sta
 from blazon.ca.x509 import Reason, Subject, format_serial, subject_of
 from blazon.engines import KeySpec
 from blazon.errors import Malformed, RuleBroken
-from blazon.log import canonical
 
 __all__ = [
     "Deltas",
@@ -28,7 +27,6 @@ __all__ = [
     "fallen",
     "is_over",
     "issued_fields",
-    "metadata_of",
     "read_reason",
 ]
 
@@ -46,8 +44,6 @@ A CA with such an id could not be reached, or would be taken for something else.
 _ENDINGS: Final = (".crl", ".cer")
 """What may stand behind the id of a CA in the address of its CRL or its certificate."""
 
-_EMPTY: Final = msgspec.Raw(b"{}")
-_METADATA_BYTES: Final = 64 * 1024
 
 # What clients compare with the texts they know (fact sheet §2c.1).
 _CA_STATUS: Final = "CA Status inconsistent"
@@ -122,14 +118,6 @@ def check_subject(subject: Subject) -> Subject:
     if not subject.common_name.strip():
         raise Malformed("struct validation error", "subject.common_name is missing")
     return subject
-
-
-def metadata_of(metadata: dict[str, Any] | None) -> msgspec.Raw:
-    """Metadata as it is kept; none given is `{}`."""
-    kept = canonical(metadata) if metadata else _EMPTY
-    if len(bytes(kept)) > _METADATA_BYTES:
-        raise Malformed(f"the metadata is larger than {_METADATA_BYTES} bytes")
-    return kept
 
 
 def read_reason(text: str | None) -> Reason:

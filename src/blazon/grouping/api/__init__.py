@@ -4,6 +4,7 @@ from blazon.grouping.api.groups import GroupApi, GroupDraftBody, GroupQuery, gro
 from blazon.grouping.api.policies import PolicyApi, PolicyBody, PolicyQuery, policy_body
 from blazon.grouping.api.shapes import (
     FilterQuery,
+    GivenStatus,
     GroupBody,
     OwnerBody,
     TagsBody,
@@ -16,6 +17,7 @@ from blazon.grouping.api.shapes import (
 
 __all__ = [
     "FilterQuery",
+    "GivenStatus",
     "GroupApi",
     "GroupBody",
     "GroupDraftBody",

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 from msgspec import Meta, Struct
 
 from blazon.errors import Conflict, Forbidden, NotFound, RuleBroken
-from blazon.grouping.api.shapes import FilterQuery, GroupBody, etagged, group_body, metadata_filter
+from blazon.grouping.api.shapes import FilterQuery, GivenStatus, GroupBody, etagged, group_body, metadata_filter
 from blazon.grouping.groups import GroupDraft, GroupFilter, Groups
 from blazon.grouping.models import Group, Placed, Status
 from blazon.web import AnyRoute, Call, NoBody, NoQuery, Reply, Route
@@ -24,7 +24,7 @@ class GroupDraftBody(Struct, frozen=True):
     parent_id: str | None = None
     owner_id: str | None = None
     metadata: dict[str, Any] | None = None
-    status: Status | None = None
+    status: GivenStatus | None = None
 
     def draft(self) -> GroupDraft:
         """What is asked for."""
@@ -39,7 +39,7 @@ class GroupDraftBody(Struct, frozen=True):
             parent=self.parent_id or "",
             owner=self.owner_id or "",
             metadata=self.metadata,
-            status=self.status or Status.ENABLED,
+            status=Status(self.status or Status.ENABLED),
         )
 
 
@@ -148,7 +148,7 @@ class GroupApi:
                 tag=f"{noun}s",
                 body=UpdateGroupBody,
                 answer=GroupBody,
-                errors=(Forbidden, NotFound, Conflict),
+                errors=(Forbidden, NotFound, Conflict, RuleBroken),
             ),
             self._list("", f"list_{noun}s", f"List {noun}s", self.browse),
             self._list("/{id}/children", f"list_{noun}_children", f"List a {noun} and those below it", self.children),

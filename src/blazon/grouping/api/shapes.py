@@ -1,6 +1,6 @@
 """JSON shapes that several routes share (fact sheet §3.4)."""
 
-from typing import Annotated, Any, Protocol
+from typing import Annotated, Any, Literal, Protocol
 
 import msgspec
 from msgspec import Meta, Struct
@@ -14,6 +14,7 @@ from blazon.web import Page, Reply, read_json
 
 __all__ = [
     "FilterQuery",
+    "GivenStatus",
     "GroupBody",
     "OwnerBody",
     "TagsBody",
@@ -23,6 +24,10 @@ __all__ = [
     "metadata_body",
     "metadata_filter",
 ]
+
+
+GivenStatus = Literal["", "enabled", "disabled"]
+"""A status in a body. An empty one is not given: Go clients send the fields they leave out as empty texts."""
 
 
 class GroupBody(Struct, frozen=True, kw_only=True, omit_defaults=True):

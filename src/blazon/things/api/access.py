@@ -90,7 +90,6 @@ class AccessApi:
                 tag="access",
                 answer=Identified,
                 auth=Auth.NONE,
-                needs_json=True,
                 errors=(Unauthenticated,),
             ),
             Route(

@@ -93,7 +93,7 @@ class ThingPolicyApi:
             _MESSAGES if body.actions is None else body.actions,
             subject_is_user=bool(body.external),
         )
-        return Reply(201, Connected(len(made), 0, len(made), [policy_body(policy) for policy in made]))
+        return Reply(200, Connected(len(made), 0, len(made), [policy_body(policy) for policy in made]))
 
     async def disconnect(self, call: Call[DisconnectBody, NoQuery]) -> Reply:
         await self._policies.disconnect(call.caller, call.body.subjects or (), call.body.objects or ())
@@ -125,7 +125,6 @@ class ThingPolicyApi:
                 tag="policies",
                 body=ConnectBody,
                 answer=Connected,
-                status=201,
                 errors=(Forbidden, NotFound, RuleBroken),
             ),
             Route(

@@ -10,6 +10,7 @@ from blazon.clock import rfc3339
 from blazon.errors import Conflict, Forbidden, NotFound, RuleBroken
 from blazon.grouping import (
     FilterQuery,
+    GivenStatus,
     OwnerBody,
     Status,
     TagsBody,
@@ -42,7 +43,7 @@ class ThingDraftBody(Struct, frozen=True):
     owner: str | None = None
     credentials: ThingKeyDraft | None = None
     metadata: dict[str, Any] | None = None
-    status: Status | None = None
+    status: GivenStatus | None = None
 
     def draft(self) -> ThingDraft:
         """What is asked for."""
@@ -55,7 +56,7 @@ class ThingDraftBody(Struct, frozen=True):
             tags=tuple(self.tags or ()),
             owner=self.owner or "",
             metadata=self.metadata,
-            status=self.status or Status.ENABLED,
+            status=Status(self.status or Status.ENABLED),
         )
 
 
@@ -233,7 +234,7 @@ def _patch(path: str, summary: str, handler: Any, body: type[Struct]) -> AnyRout
         tag="things",
         body=body,
         answer=ThingBody,
-        errors=(Forbidden, NotFound, Conflict),
+        errors=(Forbidden, NotFound, Conflict, RuleBroken),
     )
 
 

@@ -1,7 +1,7 @@
 """Things: create, view, list, change, enable, disable."""
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -20,9 +20,10 @@ from blazon.grouping import (
     Where,
     at_place,
     expect,
-    filters_of,
+    listed,
     mask_of,
     rules,
+    visibility_filters,
 )
 from blazon.log import Basis, Decision, Event, EventType, Log, Record, entity_of, state_of
 from blazon.storage import Sealer
@@ -101,7 +102,7 @@ class Things:
             key_hash=self._sealer.fingerprint(key),
             tags=draft.tags,
             owner=draft.owner,
-            metadata=rules.metadata_of(draft.metadata),
+            metadata=self._log.metadata.kept(draft.metadata),
             status=draft.status,
         )
 
@@ -162,7 +163,7 @@ class Things:
         if name:
             changes["name"] = rules.check_name(name)
         if metadata is not None:
-            changes["metadata"] = rules.metadata_of(metadata)
+            changes["metadata"] = self._log.metadata.kept(metadata)
         return await self._change(caller, identifier, events.THING_UPDATE, changes)
 
     async def update_tags(self, caller: Caller, identifier: str, tags: Sequence[str]) -> Thing:
@@ -229,14 +230,9 @@ class Things:
         where = self._where(wanted)
         scope = self._restrict(where, principal, wanted)
         total, things = await self._page(where, wanted, scope)
-        filters = filters_of(wanted, tag=wanted.tag)
-        if principal.admin and wanted.owner:
-            filters["owner"] = wanted.owner
-        if wanted.visibility in (Visibility.MINE, Visibility.ALL):
-            filters["owner"] = principal.id
-        if wanted.visibility in (Visibility.SHARED, Visibility.ALL):
-            filters["sharedBy"] = principal.id
-        self._observe_list(caller, events.THING_LIST, wanted, total, filters)
+        known = visibility_filters(wanted.visibility, principal)
+        owner = wanted.owner if principal.admin and wanted.visibility in (None, Visibility.ALL) else None
+        self._log.observe(caller, events.THING_LIST.event("", _listed(wanted, total, known, {"owner": owner})))
         return total, things
 
     def _restrict(self, where: Where, principal: Principal, wanted: ThingFilter) -> Scope | None:
@@ -287,8 +283,9 @@ class Things:
             where.add("t.owner = ?", wanted.owner)
         total = await self._store.count(where)
         things = await self._store.page(where, wanted.offset, wanted.limit)
-        filters = filters_of(wanted, tag=wanted.tag) | {"channel_id": found.id}
-        self._observe_list(caller, events.THING_LIST_BY_CHANNEL, wanted, total, filters, CHANNEL.of(found.id))
+        owner = wanted.owner if principal.admin else None
+        seen = _listed(wanted, total, {"channel_id": found.id}, {"owner_id": owner})
+        self._log.observe(caller, events.THING_LIST_BY_CHANNEL.event(CHANNEL.of(found.id), seen))
         return total, things
 
     def _where(self, wanted: ThingFilter) -> Where:
@@ -297,17 +294,13 @@ class Things:
             where.add(self._store.dialect.contains("t.tags"), msgspec.json.encode([wanted.tag]).decode())
         return where
 
-    def _observe_list(
-        self,
-        caller: Caller,
-        kind: EventType[Listed],
-        wanted: ThingFilter,
-        total: int,
-        filters: dict[str, str],
-        subject: str = "",
-    ) -> None:
-        seen = Listed(total=total, offset=wanted.offset, limit=wanted.limit, filters=filters)
-        self._log.observe(caller, kind.event(subject, seen))
+
+def _listed(
+    wanted: ThingFilter, total: int, known: Mapping[str, str | None], asked: Mapping[str, str | None]
+) -> Listed:
+    known = {"status": wanted.status.value, **known}
+    texts = {"name": wanted.name, "metadata": wanted.metadata, "tag": wanted.tag}
+    return listed(total, wanted.offset, wanted.limit, known=known, asked={**texts, **asked})
 
 
 def _only_thing(records: Sequence[Record], kind: EventType[ThingState]) -> Thing:

@@ -1,13 +1,14 @@
 """Users over HTTP (fact sheet §3.1)."""
 
 from collections.abc import Sequence
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct
 
 from blazon.errors import Conflict, Forbidden, NotFound, RuleBroken, TooMany
 from blazon.grouping import (
     FilterQuery,
+    GivenStatus,
     OwnerBody,
     Role,
     Status,
@@ -40,8 +41,8 @@ class RegisterBody(Struct, frozen=True):
     owner: str | None = None
     credentials: DraftCredentials | None = None
     metadata: dict[str, Any] | None = None
-    status: Status | None = None
-    role: Role | None = None
+    status: GivenStatus | None = None
+    role: Literal["", "user", "pki", "admin"] | None = None
 
 
 class IdentityBody(Struct, frozen=True):
@@ -100,8 +101,8 @@ class UserApi:
             tags=tuple(body.tags or ()),
             owner=body.owner or "",
             metadata=body.metadata,
-            status=body.status or Status.ENABLED,
-            role=body.role or Role.USER,
+            status=Status(body.status or Status.ENABLED),
+            role=Role(body.role or Role.USER),
         )
         user = await self._users.register(call.caller, draft)
         return etagged(user_body(user), user, 201, "/users")
@@ -147,7 +148,7 @@ class UserApi:
 
     def routes(self) -> Sequence[AnyRoute]:
         """The routes of users. Literal paths win over parameters."""
-        change = (Forbidden, NotFound, Conflict)
+        change = (Forbidden, NotFound, Conflict, RuleBroken)
         return (
             Route(
                 method="POST",

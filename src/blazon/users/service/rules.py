@@ -4,7 +4,7 @@ import re
 from typing import Final
 
 from blazon.errors import Malformed, RuleBroken
-from blazon.grouping import rules
+from blazon.users.identities import ascii_domain, check_new_identity
 
 __all__ = ["check_email", "check_password"]
 
@@ -17,18 +17,18 @@ _LAST_LABEL_BYTES: Final = 24
 
 def check_email(identity: str) -> str:
     """An identity that is an e-mail address (lengths of RFC 5321 §4.5.3.1); its domain may be internationalised."""
-    rules.check_identity(identity, "credentials.identity")
+    check_new_identity(identity, "credentials.identity")
     local, at, domain = identity.partition("@")
     if not at or "@" in domain:
         raise Malformed("credentials.identity must be an e-mail address, such as name@example.com")
     if len(local) > 64 or not _LOCAL_PART.fullmatch(local) or local.strip(".") != local or ".." in local:
         raise Malformed("credentials.identity has no good part before the @")
     try:
-        ascii_domain = domain.encode("idna").decode()
-    except UnicodeError:
+        written = ascii_domain(domain)
+    except ValueError:
         raise Malformed("credentials.identity has no good domain after the @") from None
-    labels = ascii_domain.split(".")
-    if len(labels) < 2 or len(ascii_domain) > 255 or len(labels[-1]) > _LAST_LABEL_BYTES:
+    labels = written.split(".")
+    if len(labels) < 2 or len(written) > 255 or len(labels[-1]) > _LAST_LABEL_BYTES:
         raise Malformed("credentials.identity has no good domain after the @")
     if not all(_LABEL.fullmatch(label) for label in labels):
         raise Malformed("credentials.identity has no good domain after the @")

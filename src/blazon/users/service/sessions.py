@@ -11,6 +11,7 @@ from blazon.storage import Sealer
 from blazon.users import events
 from blazon.users.attempts import Attempts
 from blazon.users.events import ResetAsked, SignedIn, UserState
+from blazon.users.identities import ascii_domain, compared
 from blazon.users.models import USER, User
 from blazon.users.passwords import Passwords
 from blazon.users.principals import Principals
@@ -71,11 +72,11 @@ class Sessions:
             raise Malformed("secret is missing")
 
         async def decide() -> Decision:
-            async with self._attempts.attempt(identity, caller.address):
+            async with self._attempts.attempt(compared(identity), caller.address):
                 user = await self._store.user_by_identity(identity)
                 if not await self._knows(user, secret) or user is None:
                     raise Unauthenticated(_WRONG)
-            signed = SignedIn(user.id, identity, user.epoch, self._log.clock.now())
+            signed = SignedIn(user.id, user.identity, user.epoch, self._log.clock.now())
             event = events.USER_ISSUE_TOKEN.event(f"sign-in:{user.id}", signed)
             return Decision((event,), {USER.of(user.id): user.revision})
 
@@ -106,13 +107,14 @@ class Sessions:
         host = origin_of(referer)
         if self._reset_origins and host not in self._reset_origins:
             raise RuleBroken(f"{host} is not among users.reset_origins, the pages a reset mail may link to")
-        self._requests.count(email, caller.address)  # each one counts: it sends mail to somebody
+        self._requests.count(compared(email), caller.address)  # each one counts: it sends mail to somebody
 
         async def decide() -> Decision:
             user = await self._store.user_by_identity(email)
             if user is None or user.status is not Status.ENABLED:
                 raise NotFound("there is no user with this e-mail address")
-            asked = ResetAsked(user.id, user.name, email, host, user.epoch, self._log.clock.now())
+            # To the address as its owner wrote it, and to no other spelling of whoever asks.
+            asked = ResetAsked(user.id, user.name, user.identity, host, user.epoch, self._log.clock.now())
             event = events.USER_GENERATE_RESET_TOKEN.event(f"password-reset:{user.id}", asked)
             return Decision((event,), {USER.of(user.id): user.revision})
 
@@ -154,7 +156,7 @@ def origin_of(referer: str) -> str:
         raise Malformed("missing host: send the header Referer with the page the mail shall link to")
     try:
         parts = urlsplit(referer)
-        name = (parts.hostname or "").encode("idna").decode()
+        name = ascii_domain(parts.hostname or "")
         port = f":{parts.port}" if parts.port and parts.port != _PORTS.get(parts.scheme) else ""
     except ValueError:
         raise Malformed("the header Referer is not a URL") from None

@@ -1,7 +1,7 @@
 """Users: register, view, list, change, enable, disable."""
 
 import re
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -20,20 +20,22 @@ from blazon.grouping import (
     Visibility,
     Where,
     expect,
-    filters_of,
+    listed,
     mask_of,
     rules,
+    visibility_filters,
 )
 from blazon.log import Basis, Decision, EventType, Log, Record, entity_of, state_of
 from blazon.storage import Sealer
 from blazon.users import events
 from blazon.users.attempts import Attempts
 from blazon.users.events import UserSeen, UserState
+from blazon.users.identities import check_new_identity, compared
 from blazon.users.models import GROUP, USER, User
 from blazon.users.passwords import Passwords
 from blazon.users.service.rights import Rights
 from blazon.users.service.rules import check_email, check_password
-from blazon.users.store import Store
+from blazon.users.store import COMPARED, Store
 
 __all__ = ["UserDraft", "UserFilter", "Users", "secret_context"]
 
@@ -105,10 +107,11 @@ class Users:
             id=identifier,
             name=draft.name,
             identity=draft.identity,
+            compared=compared(draft.identity),
             secret="",
             tags=rules.check_tags(draft.tags),
             owner="",
-            metadata=rules.metadata_of(draft.metadata),
+            metadata=self._log.metadata.kept(draft.metadata),
             status=draft.status,
             role=draft.role,
         )
@@ -117,7 +120,7 @@ class Users:
         async def decide() -> Decision:
             nonlocal hashed
             owner, basis = await self._owner_for(caller, draft)
-            if await self._store.user_by_identity(draft.identity) is not None:
+            if await self._store.is_taken(draft.identity):
                 raise Conflict("there is a user with this identity")
             hashed = hashed or await self._sealed_hash(identifier, draft.secret)
             made = msgspec.structs.replace(state, owner=owner, secret=hashed)
@@ -170,7 +173,7 @@ class Users:
         if name:
             changes["name"] = rules.check_name(name)
         if metadata is not None:
-            changes["metadata"] = rules.metadata_of(metadata)
+            changes["metadata"] = self._log.metadata.kept(metadata)
         return await self._change(caller, identifier, events.USER_UPDATE, changes)
 
     async def update_tags(self, caller: Caller, identifier: str, tags: Sequence[str]) -> User:
@@ -179,16 +182,20 @@ class Users:
 
     async def update_identity(self, caller: Caller, identifier: str, identity: str) -> User:
         """Sets what the user signs in with. It need not be an e-mail address (the document's sample is none)."""
-        rules.check_identity(identity)
+        check_new_identity(identity)
 
         async def check(_: User) -> Basis:
-            taken = await self._store.user_by_identity(identity)
-            if taken is not None and taken.id != identifier:
+            if await self._store.is_taken(identity, but=identifier):
                 raise Conflict("there is a user with this identity")
             return {}
 
         return await self._change(
-            caller, identifier, events.USER_UPDATE_IDENTITY, {"identity": identity}, check, shared=False
+            caller,
+            identifier,
+            events.USER_UPDATE_IDENTITY,
+            {"identity": identity, "compared": compared(identity)},
+            check,
+            shared=False,
         )
 
     async def update_owner(self, caller: Caller, identifier: str, owner: str) -> User:
@@ -238,7 +245,7 @@ class Users:
             user, _ = await self._rights.user(caller, principal.id, Action.C_UPDATE)
             expect(caller, user.revision)
             current = self._sealer.unseal(user.secret, secret_context(user.id)).decode()
-            async with self._attempts.attempt(user.identity, caller.address):
+            async with self._attempts.attempt(compared(user.identity), caller.address):
                 if not await self._passwords.matches(old, current):
                     raise Unauthenticated("old_secret is not the current password")
             hashed = hashed or await self._sealed_hash(user.id, new)
@@ -276,14 +283,12 @@ class Users:
         else:
             _restrict(where, principal, wanted.visibility)
         total, users = await self._store.users(where, wanted.offset, wanted.limit)
-        filters = filters_of(wanted, identity=wanted.identity, tag=wanted.tag)
-        if principal.admin and wanted.owner:
-            filters["owner"] = wanted.owner
-        if wanted.visibility in (Visibility.MINE, Visibility.ALL):
-            filters["owner"] = principal.id
-        if wanted.visibility in (Visibility.SHARED, Visibility.ALL):
-            filters["sharedBy"] = principal.id
-        seen = Listed(total=total, offset=wanted.offset, limit=wanted.limit, filters=filters)
+        seen = _listed(
+            wanted,
+            total,
+            known=visibility_filters(wanted.visibility, principal),
+            asked={"owner": wanted.owner if principal.admin else None},
+        )
         self._log.observe(caller, events.USER_LIST.event("", seen))
         return total, users
 
@@ -301,13 +306,14 @@ class Users:
         if owner:
             where.add("u.owner = ?", owner)
         total, users = await self._store.users(where, wanted.offset, wanted.limit)
-        filters = filters_of(wanted, identity=wanted.identity, tag=wanted.tag, owner_id=owner, group_id=found.id)
-        seen = Listed(total=total, offset=wanted.offset, limit=wanted.limit, filters=filters)
+        seen = _listed(wanted, total, known={"group_id": found.id}, asked={"owner_id": owner})
         self._log.observe(caller, events.USER_LIST_BY_GROUP.event(GROUP.of(found.id), seen))
         return total, users
 
     def _where(self, wanted: UserFilter) -> Where:
-        where = wanted.where(self._store.dialect, "u", {"u.identity": wanted.identity})
+        where = wanted.where(self._store.dialect, "u")
+        if wanted.identity is not None:
+            where.add(COMPARED, compared(wanted.identity))
         if wanted.tag is not None:
             where.add(self._store.dialect.contains("u.tags"), msgspec.json.encode([wanted.tag]).decode())
         return where
@@ -336,6 +342,14 @@ def _restrict(where: Where, principal: Principal, visibility: Visibility | None)
         where.add(f"(u.owner = ? OR {_SHARED_WITH})", principal.id, principal.id, mask_of(Action.C_LIST))
     else:
         where.add("u.owner = ?", principal.id)
+
+
+def _listed(
+    wanted: UserFilter, total: int, *, known: Mapping[str, str | None], asked: Mapping[str, str | None]
+) -> Listed:
+    known = {"status": wanted.status.value, **known}
+    texts = {"name": wanted.name, "metadata": wanted.metadata, "identity": wanted.identity, "tag": wanted.tag}
+    return listed(total, wanted.offset, wanted.limit, known=known, asked={**texts, **asked})
 
 
 def _only_user(records: Sequence[Record], kind: EventType[UserState]) -> User:
