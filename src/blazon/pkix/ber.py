@@ -116,7 +116,7 @@ def primitive(tag: int, content: bytes) -> Element:
 
 
 def whole_integer(element: Element) -> int:
-    """The number of an INTEGER; one without octets is 0, as OpenSSL before 1.0.2 wrote it."""
+    """The number of an INTEGER; one without octets is 0."""
     return int.from_bytes(element.content, "big", signed=True)
 
 

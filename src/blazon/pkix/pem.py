@@ -15,7 +15,7 @@ import msgspec
 
 from blazon.errors import Malformed
 
-__all__ = ["Block", "bare_base64", "blocks_of", "plain_text"]
+__all__ = ["Block", "bare_base64", "blocks_of", "only_block", "plain_text"]
 
 _BEGIN: Final = re.compile(rb"-----BEGIN ([A-Za-z0-9][A-Za-z0-9 .#/]{0,62})-----")
 _HEADER: Final = re.compile(rb"\s*([A-Za-z][A-Za-z0-9-]*):[ \t]*([^\r\n]*(?:\r?\n[ \t]+[^\r\n]*)*)\r?\n")
@@ -69,6 +69,18 @@ def blocks_of(data: bytes) -> list[Block]:
             " change them?"
         )
     return found
+
+
+def only_block(data: bytes) -> Block | None:
+    """The block of a text that has one; None when there is none, several or a broken one.
+
+    It is the short way for who reads thousands in a second, and asks `read_contents` where this is not enough.
+    """
+    try:
+        found = blocks_of(data)
+    except Malformed:
+        return None
+    return found[0] if len(found) == 1 else None
 
 
 def _block(label: str, body: bytes, line: int) -> Block:

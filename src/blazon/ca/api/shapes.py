@@ -8,7 +8,6 @@ from enum import StrEnum
 from typing import Annotated, Any, Final, TypeVar
 
 import msgspec
-from cryptography import x509
 from msgspec import Meta, Struct
 
 from blazon.ca.events import wire_of_authority, wire_of_certificate
@@ -29,6 +28,7 @@ from blazon.ca.x509 import (
 )
 from blazon.engines import KeySpec, KeyType
 from blazon.errors import Malformed
+from blazon.pkix import Certificate as X509Certificate
 from blazon.web import AnyRoute, Reply
 
 __all__ = [
@@ -316,9 +316,12 @@ def octets_of(name: str, text: str) -> bytes:
         raise Malformed(f"{name} is not base64") from None
 
 
-def read_certificate_field(name: str, text: str) -> x509.Certificate:
-    """A certificate in base64 of PEM (or of DER). Raises Malformed."""
-    return read_certificate(octets_of(name, text))
+def read_certificate_field(name: str, text: str) -> X509Certificate:
+    """The certificate in base64 of a file. Raises Malformed, which names the field."""
+    try:
+        return read_certificate(octets_of(name, text))
+    except Malformed as error:
+        raise Malformed(f"{name}: {error.reason}") from None
 
 
 def seconds_of(name: str, text: str | None) -> int | None:

@@ -47,6 +47,7 @@ from blazon.clock import NANOSECONDS
 from blazon.engines import ALL_KEYS, KeySpec, PrivateKey, check_supported, cpu_threads, generate_key
 from blazon.errors import Conflict, NotFound, RuleBroken
 from blazon.log import Basis, Decision, EventType, Log, Record, state_of
+from blazon.pkix import Certificate as X509Certificate
 
 __all__ = ["Certificates", "KeyedDraft", "SignDraft"]
 
@@ -184,7 +185,7 @@ class Certificates:
         return certificate, private_key if own else None
 
     async def import_(
-        self, caller: Caller, certificate: x509.Certificate, metadata: dict[str, Any] | None
+        self, caller: Caller, certificate: X509Certificate, metadata: dict[str, Any] | None
     ) -> Certificate:
         """Takes a certificate made elsewhere, or by a CA here before. Raises RuleBroken for that of a CA.
 

@@ -3,7 +3,6 @@
 from typing import Any
 
 import msgspec
-from cryptography import x509
 
 from blazon.ca import events
 from blazon.ca.models import AUTHORITY, EXISTS, INTENT, NAME_KEY, Authority, IntentKind, Owner
@@ -27,6 +26,7 @@ from blazon.caller import Caller
 from blazon.engines import Engines, PrivateKey, cpu_threads, spec_of
 from blazon.errors import Conflict
 from blazon.log import Decision, Log
+from blazon.pkix import Certificate as X509Certificate
 
 __all__ = ["ImportDraft", "Imports"]
 
@@ -35,8 +35,8 @@ class ImportDraft(msgspec.Struct, frozen=True, kw_only=True):
     """A CA made elsewhere, with its key (PEM or DER) or without. `chain` is what stands above it, in any order."""
 
     id: str = ""
-    certificate: x509.Certificate
-    chain: tuple[x509.Certificate, ...] = ()
+    certificate: X509Certificate
+    chain: tuple[X509Certificate, ...] = ()
     private_key: bytes = b""
     issuance_expiration: Expiration | None = None
     engine_id: str = ""
@@ -119,7 +119,7 @@ class Imports:
         await self._rights.pki(caller)
         return await cpu_threads().run(read_private_key, private_key)
 
-    async def _check_new(self, certificate: x509.Certificate) -> None:
+    async def _check_new(self, certificate: X509Certificate) -> None:
         known = await self._store.authority_with(format_serial(certificate.serial_number), der_of(certificate))
         if known is not None:
             raise Conflict(EXISTS, f"this certificate is that of the CA {known}")

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import msgspec
-from cryptography import x509
 
 from blazon.ca import events
 from blazon.ca.events import RequestState
@@ -30,6 +29,7 @@ from blazon.caller import Caller
 from blazon.engines import Engines, KeySpec
 from blazon.errors import NotFound
 from blazon.log import Decision, EventType, Log, Record
+from blazon.pkix import Certificate as X509Certificate
 
 __all__ = ["CompleteDraft", "RequestDraft", "Requests"]
 
@@ -55,8 +55,8 @@ class CompleteDraft(msgspec.Struct, frozen=True, kw_only=True):
     Those above it come in any order.
     """
 
-    certificate: x509.Certificate
-    chain: tuple[x509.Certificate, ...] = ()
+    certificate: X509Certificate
+    chain: tuple[X509Certificate, ...] = ()
     issuance_expiration: Expiration | None = None
     profile: str | None = None
     near: int | None = None

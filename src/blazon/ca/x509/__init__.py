@@ -8,7 +8,15 @@ Times are Unix seconds, as X.509 has no finer ones and its last, 9999-12-31T23:5
 (cannot be read), RuleBroken (can be read, a rule says no) and what a key raises (EngineUnavailable).
 """
 
-from blazon.ca.x509.chains import chain_above, check_ca_certificate, check_key_pair, is_ca, is_self_issued
+from blazon.ca.x509.acceptance import refusal_by_clients
+from blazon.ca.x509.chains import (
+    chain_above,
+    check_ca_certificate,
+    check_key_pair,
+    is_ca,
+    is_issued_by,
+    is_self_issued,
+)
 from blazon.ca.x509.constraints import NameConstraints
 from blazon.ca.x509.durations import (
     NO_END,
@@ -53,6 +61,8 @@ from blazon.ca.x509.profiles import DEFAULT_PROFILE, BeyondCa, Honoured, KeyRule
 from blazon.ca.x509.reading import (
     CertificationRequest,
     from_base64,
+    loaded_certificates,
+    opened_key,
     pem_of,
     read_certificate,
     read_certificates,
@@ -107,10 +117,13 @@ __all__ = [
     "format_time",
     "from_base64",
     "is_ca",
+    "is_issued_by",
     "is_self_issued",
+    "loaded_certificates",
     "name_of",
     "new_serial",
     "ocsp_error",
+    "opened_key",
     "parse_duration",
     "parse_serial",
     "parse_time",
@@ -122,6 +135,7 @@ __all__ = [
     "read_ocsp_request",
     "read_private_key",
     "read_serial",
+    "refusal_by_clients",
     "request_ca",
     "sign_draft",
     "sign_ocsp",
