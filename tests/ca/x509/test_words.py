@@ -134,13 +134,27 @@ def test_a_time_is_written_and_read(seconds: int) -> None:
         ("2024-02-11T13:54:30.999Z", 1707659670),
         ("9999-12-31T23:59:59Z", NO_END),
         ("9999-12-31T23:59:59.999Z", NO_END),
+        ("9999-12-31T23:59:59.999999Z", NO_END),
+        ("9999-12-31t23:59:59.999999999z", NO_END),
     ],
 )
 def test_times_of_others_are_read(text: str, seconds: int) -> None:
     assert parse_time(text) == seconds
 
 
-@pytest.mark.parametrize("text", ["", "now", "2024-02-11", "2024-02-11T13:54:30", "2024-13-01T00:00:00Z", "1707659670"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "now",
+        "2024-02-11",
+        "2024-02-11T13:54:30",
+        "2024-13-01T00:00:00Z",
+        "1707659670",
+        "2024-W06-7T13:54:30Z",
+        "20240211T135430Z",
+    ],
+)
 def test_what_is_no_time_is_malformed(text: str) -> None:
     with pytest.raises(Malformed, match="RFC 3339"):
         parse_time(text)
