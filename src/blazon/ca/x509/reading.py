@@ -21,6 +21,7 @@ from blazon.ca.x509.keys import check_plain, check_private_key, check_public_key
 from blazon.engines import KeySpec, PrivateKey, PublicKey
 from blazon.errors import Malformed, RuleBroken
 from blazon.pkix import (
+    LARGEST,
     Certificate,
     EncodedKey,
     Request,
@@ -78,6 +79,8 @@ def loaded_certificates(encoded: Sequence[bytes]) -> list[Certificate]:
     """Certificates from DER, or BER. Raises Malformed."""
     if len(encoded) > _MOST_CERTIFICATES:
         raise Malformed(f"there are {len(encoded)} certificates, more than {_MOST_CERTIFICATES}")
+    if sum(map(len, encoded)) > LARGEST:
+        raise Malformed(f"the certificates are larger than {LARGEST} bytes together")
     return [_loaded(each) for each in encoded]
 
 
