@@ -20,7 +20,7 @@ from blazon.pkix.certificate import (
 )
 from blazon.pkix.files import LARGEST, Contents, read_contents
 from blazon.pkix.keys import EncodedKey, read_key
-from blazon.pkix.lenient import is_der
+from blazon.pkix.lenient import is_strict_name
 from blazon.pkix.loading import load_certificate, load_request
 from blazon.pkix.pem import only_block
 
@@ -32,8 +32,8 @@ __all__ = [
     "LenientCertificate",
     "Request",
     "SignatureState",
-    "is_der",
     "is_signed_by",
+    "is_strict_name",
     "issuer_der",
     "load_certificate",
     "load_request",

@@ -99,15 +99,21 @@ Certificate: TypeAlias = x509.Certificate | LenientCertificate
 
 
 class Request(msgspec.Struct, frozen=True):
-    """A certificate request. `strict` has its fields; `signed` is what the signature is over, as it stood."""
+    """A certificate request, decoded.
 
+    `strict` is it as strict parsers read it, `signed` what the signature is over, as it stood.
+    """
+
+    subject: x509.Name
+    public_key: CertificatePublicKeyTypes
+    extensions: x509.Extensions
     strict: x509.CertificateSigningRequest
     signed: bytes
 
     @property
     def is_signature_valid(self) -> bool:
         """Whether it is signed by the key in it."""
-        return _state(self.strict, self.signed, self.strict.public_key()) is SignatureState.GOOD
+        return _state(self.strict, self.signed, self.public_key) is SignatureState.GOOD
 
 
 def subject_der(certificate: Certificate) -> bytes:

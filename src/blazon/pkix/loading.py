@@ -37,6 +37,7 @@ _OF_CERTIFICATE: Final[Mapping[str, Callable[[x509.Certificate], object]]] = {
     "public key": lambda certificate: certificate.public_key(),
     "validity": lambda certificate: (certificate.not_valid_before_utc, certificate.not_valid_after_utc),
 }
+
 _OF_REQUEST: Final[Mapping[str, Callable[[x509.CertificateSigningRequest], object]]] = {
     "subject": lambda request: request.subject,
     "extensions": lambda request: request.extensions,
@@ -49,14 +50,19 @@ def load_certificate(der: bytes) -> Certificate:
     with _quietly():
         try:
             certificate = x509.load_der_x509_certificate(der)
-            _decode(certificate, _OF_CERTIFICATE)
+            for decode in _OF_CERTIFICATE.values():
+                decode(certificate)
             # A signature of other than whole octets could be written in two ways.
             if certificate.serial_number > 0 and der.endswith(b"\0" + certificate.signature):
                 return certificate
         except _UNDECODABLE:
             pass
         rewritten = rewrite_certificate(der)
-        strict = _loaded(x509.load_der_x509_certificate, rewritten.der, "certificate", _OF_CERTIFICATE)
+        try:
+            strict = x509.load_der_x509_certificate(rewritten.der)
+        except _UNDECODABLE:
+            raise Malformed("the certificate is not put together as one is") from None
+        _check_parts(strict, "certificate", _OF_CERTIFICATE)
     return LenientCertificate(
         strict=strict,
         octets=der,
@@ -73,35 +79,33 @@ def load_request(der: bytes) -> Request:
     with _quietly():
         try:
             request = x509.load_der_x509_csr(der)
-            _decode(request, _OF_REQUEST)
             # `cryptography` takes the first of several lists of extensions and is silent about the others.
             if der.endswith(b"\0" + request.signature) and sum(map(der.count, _EXTENSION_REQUESTS)) <= 1:
-                return Request(request, request.tbs_certrequest_bytes)
+                return _decoded(request, request.tbs_certrequest_bytes)
         except _UNDECODABLE:
             pass
         rewritten = rewrite_request(der)
-        strict = _loaded(x509.load_der_x509_csr, rewritten.der, "certificate request", _OF_REQUEST)
-    return Request(strict, rewritten.signed)
+        try:
+            request = x509.load_der_x509_csr(rewritten.der)
+        except _UNDECODABLE:
+            raise Malformed("the certificate request is not put together as one is") from None
+        _check_parts(request, "certificate request", _OF_REQUEST)
+        return _decoded(request, rewritten.signed)
 
 
-def _decode(loaded: T, decoders: Mapping[str, Callable[[T], object]]) -> None:
-    for decode in decoders.values():
-        decode(loaded)
+def _decoded(request: x509.CertificateSigningRequest, signed: bytes) -> Request:
+    return Request(request.subject, request.public_key(), request.extensions, request, signed)
 
 
-def _loaded(load: Callable[[bytes], T], der: bytes, what: str, decoders: Mapping[str, Callable[[T], object]]) -> T:
-    try:
-        loaded = load(der)
-    except _UNDECODABLE:
-        raise Malformed(f"the {what} is not put together as one is") from None
-    for part, decode in decoders.items():
+def _check_parts(loaded: T, what: str, parts: Mapping[str, Callable[[T], object]]) -> None:
+    """Whether each part can be decoded. Raises Malformed, which names the first that cannot."""
+    for part, decode in parts.items():
         try:
             decode(loaded)
         except UnsupportedAlgorithm:
             raise Malformed(f"the {part} of the {what} is of a kind that is not supported") from None
         except _UNDECODABLE:
             raise Malformed(f"the {part} of the {what} cannot be read") from None
-    return loaded
 
 
 @contextmanager

@@ -24,13 +24,13 @@ from hypothesis import strategies as st
 
 from blazon.ca.x509 import (
     from_base64,
-    loaded_certificates,
     pem_of,
     read_certificate,
     read_certificates,
     read_csr,
     read_private_key,
 )
+from blazon.ca.x509.reading import loaded_certificates
 from blazon.engines import PrivateKey
 from blazon.errors import Malformed, RequestError, RuleBroken
 from blazon.pkix.ber import primitive, read_element, sequence

@@ -23,12 +23,10 @@ from blazon.ca.x509 import (
     format_time,
     from_base64,
     parse_duration,
-    read_certificate,
     read_expiration,
 )
 from blazon.engines import KeySpec, KeyType
 from blazon.errors import Malformed
-from blazon.pkix import Certificate as X509Certificate
 from blazon.web import AnyRoute, Reply
 
 __all__ = [
@@ -45,6 +43,7 @@ __all__ = [
     "Metadata",
     "MetadataBody",
     "Nothing",
+    "Password",
     "StatusBody",
     "SubjectBody",
     "also_by_post",
@@ -54,9 +53,9 @@ __all__ = [
     "certificate_body",
     "certificate_reply",
     "expiration_shown",
+    "file_of",
     "listing_of",
     "octets_of",
-    "read_certificate_field",
     "seconds_of",
     "text_base64",
 ]
@@ -70,7 +69,8 @@ _SLICE: Final = 100
 """Entities whose bodies are made at once, in a millisecond."""
 
 Metadata = dict[str, Any]
-Encoded = Annotated[str, Meta(description="Base64 of PEM.")]
+Encoded = Annotated[str, Meta(description="Base64 of PEM or DER, or of another file as people have them.")]
+Password = Annotated[str, Meta(description="Opens what is encrypted among the files.")] | None
 
 
 class SubjectBody(Struct, frozen=True):
@@ -316,12 +316,9 @@ def octets_of(name: str, text: str) -> bytes:
         raise Malformed(f"{name} is not base64") from None
 
 
-def read_certificate_field(name: str, text: str) -> X509Certificate:
-    """The certificate in base64 of a file. Raises Malformed, which names the field."""
-    try:
-        return read_certificate(octets_of(name, text))
-    except Malformed as error:
-        raise Malformed(f"{name}: {error.reason}") from None
+def file_of(name: str, text: str) -> tuple[str, bytes]:
+    """The name of a field, and the file in it. Raises Malformed."""
+    return name, octets_of(name, text)
 
 
 def seconds_of(name: str, text: str | None) -> int | None:

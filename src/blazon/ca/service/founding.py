@@ -8,12 +8,21 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from blazon.ca.events import AuthorityState
 from blazon.ca.models import AUTHORITY, EXISTS, PROFILE, Authority, Owner, Status
 from blazon.ca.service import rules
+from blazon.ca.service.keyring import Keyring
 from blazon.ca.service.rules import Deltas, Issuing
 from blazon.ca.store import Store
-from blazon.ca.x509 import Expiration, check_public_key, format_serial, is_issued_by, is_self_issued
+from blazon.ca.x509 import (
+    DEFAULT_PROFILE,
+    Expiration,
+    check_public_key,
+    format_serial,
+    is_issued_by,
+    is_self_issued,
+    refusal_by_clients,
+)
 from blazon.clock import NANOSECONDS
 from blazon.engines import StoredKey
-from blazon.errors import Conflict, Malformed, NotFound
+from blazon.errors import Conflict, Malformed, NotFound, RuleBroken
 from blazon.log import Basis, EventType, Log, Record
 from blazon.pkix import Certificate as X509Certificate
 from blazon.pkix import load_certificate
@@ -44,9 +53,10 @@ def authority_of(record: Record, state: AuthorityState) -> Authority:
 class Founding:
     """Answers what a new CA may be called, where it stands, and what its row is."""
 
-    def __init__(self, log: Log, store: Store, deltas: Deltas) -> None:
+    def __init__(self, log: Log, store: Store, keyring: Keyring, deltas: Deltas) -> None:
         self._log = log
         self._store = store
+        self._keyring = keyring
         self._deltas = deltas
 
     @property
@@ -110,6 +120,24 @@ class Founding:
             basis[AUTHORITY.of(known.id)] = known.revision
             return Issuing(known.id, known.serial), known.level + 1 if known.level >= 0 else -1
         return Issuing("", format_serial(chain[0].serial_number) if chain else "-"), -1
+
+    async def above(
+        self, issuing: Issuing, identifier: str, chain: Sequence[X509Certificate]
+    ) -> Sequence[X509Certificate]:
+        """The certificates above one from elsewhere: of the CAs here, or else those that came with it."""
+        known = None if issuing.issuer_id == identifier else await self._store.authority(issuing.issuer_id)
+        if known is None:
+            return chain
+        return [load_certificate(known.certificate), *await self._keyring.chain(known)]
+
+    async def check_accepted(
+        self, certificate: X509Certificate, above: Sequence[X509Certificate], profile_id: str, way_out: str
+    ) -> None:
+        """Whether clients accept what a CA issues by its profile. Raises RuleBroken, which names the way out."""
+        stored = await self._store.profile(profile_id) if profile_id else None
+        reason = refusal_by_clients(certificate, above, DEFAULT_PROFILE if stored is None else stored.profile)
+        if reason:
+            raise RuleBroken(f"clients would refuse what the CA issues: {reason}; {way_out}")
 
     async def profile_of(self, name: str, basis: Basis) -> str:
         """The id of a profile by id or name; empty for none. Raises NotFound."""

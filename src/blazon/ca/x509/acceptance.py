@@ -16,7 +16,7 @@ from blazon.ca.x509.extensions import extension_of
 from blazon.ca.x509.issuer import allowed_purposes
 from blazon.ca.x509.profiles import Profile, purposes_of
 from blazon.ca.x509.serials import format_serial
-from blazon.pkix import Certificate, is_der, is_signed_by, subject_der, version_of, weak_hash
+from blazon.pkix import Certificate, is_signed_by, is_strict_name, subject_der, version_of, weak_hash
 
 __all__ = ["refusal_by_clients"]
 
@@ -56,8 +56,8 @@ def _reasons(certificate: Certificate, chain: Sequence[Certificate], profile: Pr
     allowed, wanted = allowed_purposes(certificate, chain), purposes_of(profile)
     if allowed is not None and wanted and not allowed.intersection(wanted):
         yield "the extended key usage of the CA allows none of those that its profile puts into certificates"
-    if not is_der(subject_der(certificate)):
-        yield "its subject is not written in DER, and certificates it issues would name it otherwise"
+    if not is_strict_name(subject_der(certificate)):
+        yield "its subject is not written as RFC 5280 has it, and whatever it issued would have to repeat that"
     key = certificate.public_key()
     if isinstance(key, ec.EllipticCurvePublicKey):
         named = object_identifier(_CURVES[key.curve.name]) if key.curve.name in _CURVES else b""

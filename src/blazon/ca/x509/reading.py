@@ -105,7 +105,7 @@ def read_csr(data: bytes) -> CertificationRequest:
     RFC 2986 §3) or by a hash that is broken.
     """
     request = _read_request(data)
-    public_key = request.strict.public_key()
+    public_key = request.public_key
     # The key comes first: to check a signature by a monstrous key takes long.
     spec = check_public_key(public_key)
     check_plain(public_key, request.strict.tbs_certrequest_bytes)
@@ -118,7 +118,7 @@ def read_csr(data: bytes) -> CertificationRequest:
     if not request.is_signature_valid:
         raise RuleBroken("the certificate request is not signed by the key in it")
     assert isinstance(public_key, PublicKey)
-    return CertificationRequest(request.strict.subject, public_key, spec, request.strict.extensions)
+    return CertificationRequest(request.subject, public_key, spec, request.extensions)
 
 
 def _read_request(data: bytes) -> Request:

@@ -5,7 +5,7 @@ older CAs, are rewritten as strict DER before `cryptography` reads them. That is
 Where a meaning is in doubt, the request is refused by a sentence that names the place. What Blazon issues is strict.
 """
 
+from blazon.pkix.lenient.names import is_strict_name
 from blazon.pkix.lenient.structures import Rewritten, rewrite_certificate, rewrite_request
-from blazon.pkix.lenient.values import is_der
 
-__all__ = ["Rewritten", "is_der", "rewrite_certificate", "rewrite_request"]
+__all__ = ["Rewritten", "is_strict_name", "rewrite_certificate", "rewrite_request"]

@@ -9,11 +9,12 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from blazon.pkix.ber import OBJECT_IDENTIFIER, SEQUENCE, SET, Element, primitive, sequence
+from blazon.errors import Malformed
+from blazon.pkix.ber import OBJECT_IDENTIFIER, SEQUENCE, SET, BerError, Element, primitive, read_element, sequence
 from blazon.pkix.lenient.doubt import expect, refuse
-from blazon.pkix.lenient.values import oid, strictly
+from blazon.pkix.lenient.values import is_der, oid, strictly
 
-__all__ = ["general_name", "general_names", "name"]
+__all__ = ["general_name", "general_names", "is_strict_name", "name"]
 
 _UTF8: Final = 0x0C
 _NUMERIC: Final = 0x12
@@ -70,6 +71,20 @@ def _attribute(element: Element, place: str) -> Element:
     kind = oid(element.parts[0], place)
     where = f"{place}'s {_KINDS.get(kind, kind)}"
     return sequence(primitive(OBJECT_IDENTIFIER, element.parts[0].content), _text(strictly(element.parts[1]), where))
+
+
+def is_strict_name(octets: bytes) -> bool:
+    """Whether a Name is DER, and its text is of the types it says; a T61String may hold anything."""
+    try:
+        values = [attribute.parts[1] for rdn in read_element(octets).parts for attribute in rdn.parts]
+        return is_der(octets) and all(map(_holds_text, values))
+    except (BerError, IndexError, Malformed):
+        return False
+
+
+def _holds_text(value: Element) -> bool:
+    read = _text(value, "")
+    return value.tag in (_T61, _BMP, _UNIVERSAL) or (read.tag, read.content) == (value.tag, value.content)
 
 
 def _text(value: Element, place: str) -> Element:
