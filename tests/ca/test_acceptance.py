@@ -2,6 +2,7 @@
 
 import base64
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,6 +18,7 @@ from tests.ca.support import (
     decoded,
     encoded,
     key_pem,
+    openssl,
     outside_ca,
     pem,
     refused,
@@ -81,6 +83,17 @@ REFUSED = {
         "its subject is not written as RFC 5280 has it",
     ),
 }
+
+
+async def test_a_ca_whose_curve_is_described_is_not_imported_with_its_key(blazon: Running, tmp_path: Path) -> None:
+    private_key, root = tmp_path / "key", tmp_path / "root"
+    curve = ("-pkeyopt", "ec_paramgen_curve:P-256", "-pkeyopt", "ec_param_enc:explicit")
+    await openssl("genpkey", "-algorithm", "EC", *curve, "-out", private_key)
+    await openssl("req", "-x509", "-new", "-key", private_key, "-subj", "/CN=Described", "-days", 9, "-out", root)
+    body = {"ca": encoded(root.read_bytes())}
+    keyed = {**body, "private_key": encoded(private_key.read_bytes())}
+    refused(await blazon.call("POST", f"{API}/cas/import", keyed), 422, "does not name its curve, but describes it")
+    assert (await blazon.ok("POST", f"{API}/cas/import", body))["type"] == "EXTERNAL"
 
 
 @pytest.mark.parametrize("case", REFUSED)

@@ -298,7 +298,7 @@ def test_what_is_wanted_and_what_is_there_are_both_named() -> None:
         (b"-----BEGIN CERTIFICATE-----\nMIIBA\n-----END CERTIFICATE-----", "is not base64: characters are missing"),
         (SUB_PEM.replace(b"-----", "—–".encode()), "BEGIN CERTIFICATE does not have five hyphens"),
         (SUB_PEM.replace(b"-----", b"----"), "BEGIN CERTIFICATE does not have five hyphens"),
-        (SUB_DER[:-1], "neither PEM nor DER: the element at octet 0 is cut short: it needs 1 octets more"),
+        (SUB_DER[:-1], "neither PEM nor DER: the element at octet 0 is cut short: it needs 1 octet more"),
         (SUB_DER + b"junk", "this is a certificate, but what follows it is none"),
         (SUB_DER + b"\x05\x00", "this is a certificate, but it goes on with something unknown"),
         (SUB_DER[:-1], "cut short"),

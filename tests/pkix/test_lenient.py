@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric import ed25519, padding, rsa
+from cryptography.hazmat.primitives.asymmetric import ed25519, padding
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509.oid import NameOID
@@ -37,6 +37,7 @@ from tests.pkix.writing import (
     ORGANIZATION,
     PRINTABLE,
     PURPOSES,
+    RSA,
     SAN,
     SIGNS,
     SKI,
@@ -46,6 +47,7 @@ from tests.pkix.writing import (
     USAGE,
     UTF8,
     VISIBLE,
+    N,
     asking,
     certificate,
     common_name,
@@ -54,6 +56,7 @@ from tests.pkix.writing import (
     oid,
     rdn,
     request,
+    rsa_request,
     seq,
     signed,
     tlv,
@@ -270,6 +273,9 @@ def test_extensions_asked_for_in_two_places_are_read_together() -> None:
         load_request(request(attributes=tlv(0xA0, wanted(names) + wanted(other))))
 
 
+NO_CA = extension(BASIC, seq(FALSE))
+
+
 @pytest.mark.parametrize(
     ("extensions", "said"),
     [
@@ -277,6 +283,11 @@ def test_extensions_asked_for_in_two_places_are_read_together() -> None:
         (extension(SAN, seq(tlv(0x87, b"10.0.0.1 "))), "subjectAltName: an IP address has 4 or 16 octets, not 9"),
         (extension(SAN, seq(tlv(UTF8, b"a.example.com"))), "subjectAltName: it has a name without a tag"),
         (extension(SAN, b"a.example.com"), "subjectAltName: its value cannot be read"),
+        (
+            extension(SAN, seq(tlv(0xA3, seq()))) + NO_CA,
+            "subjectAltName: it has a name of a kind that is not supported",
+        ),
+        (extension(SAN, seq(tlv(0x84, b"x"))) + NO_CA, "subjectAltName: it has a name of a kind that is not supported"),
         (extension(BASIC, seq(TRUE)) + extension(BASIC, seq()), "basicConstraints: it is there twice"),
         (extension(BASIC, seq(TRUE, b"\x04\x00")), "basicConstraints: something unknown stands in it"),
         (extension(USAGE, b"\x03\x02\x09\x80"), "keyUsage: this is not a bit string"),
@@ -298,7 +309,7 @@ def test_extensions_in_doubt_are_refused_with_the_place(extensions: bytes, said:
         (request(attributes=tlv(0x31, b"")), "the attributes: a set of attributes should stand here"),
         (request(attributes=tlv(0xA0, tlv(0x31, b""))), "the attributes: an attribute is a type and a set"),
         (request(attributes=b"")[:-1], "the certificate request cannot be read: the element at octet 0 is cut short"),
-        (request(attributes=b"") + b"\0", "1 octets follow the end"),
+        (request(attributes=b"") + b"\0", "1 octet too many follow"),
         (seq(b"\x30\x00", b"\x30\x00"), "it should be what is signed, an algorithm and a signature"),
         (
             request(key_info=seq(seq(oid("1.2.840.10045.2.1")), b"\x03\x02\x04\x10")),
@@ -309,18 +320,6 @@ def test_extensions_in_doubt_are_refused_with_the_place(extensions: bytes, said:
 def test_requests_in_doubt_are_refused_with_the_place(der: bytes, said: str) -> None:
     with pytest.raises(Malformed, match=said):
         load_request(der)
-
-
-RSA = rsa.generate_private_key(65537, 2048)
-N = RSA.public_key().public_numbers().n.to_bytes(256, "big")
-
-
-def rsa_request(algorithm: bytes, modulus: bytes) -> bytes:
-    """A request by an RSA key whose modulus is encoded by hand."""
-    info = seq(algorithm, tlv(3, b"\0" + seq(modulus, integer(65537))))
-    content = seq(b"\x02\x01\x00", common_name(), info, b"\xa0\x00")
-    signature = RSA.sign(content, padding.PKCS1v15(), SHA256())
-    return seq(content, seq(oid("1.2.840.113549.1.1.11"), b"\x05\x00"), tlv(3, b"\0" + signature))
 
 
 @pytest.mark.parametrize(
@@ -394,6 +393,10 @@ CERTIFICATES = {
     "version 4": certificate(IS_CA, version=b"\xa0\x03\x02\x01\x03"),
     "a padded serial number": certificate(serial=b"\x02\x03\x00\x00\x05"),
     "a policy that cannot be decoded": certificate(IS_CA, POLICIES),
+    "an alternative name that cannot be decoded": certificate(IS_CA, extension(SAN, seq(tlv(0xA3, seq())))),
+    "a tag of three octets": certificate(
+        IS_CA, extension("1.2.3.4", b"\x1f\x85\x01\x00"), extension(SKI, tlv(4, bytes(20)), FALSE)
+    ),
     "a serial number without its issuer": certificate(
         extension(AKI, seq(tlv(0x80, bytes(20)), tlv(0x82, b"\x05"))), IS_CA
     ),

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
@@ -130,3 +130,15 @@ def certificate(
         tlv(0xA3, seq(*extensions)) if extensions else b"",
     )
     return signed(content, signer or key, algorithm)
+
+
+RSA = rsa.generate_private_key(65537, 2048)
+N = RSA.public_key().public_numbers().n.to_bytes(256, "big")
+
+
+def rsa_request(algorithm: bytes, modulus: bytes) -> bytes:
+    """A request by an RSA key whose modulus is encoded by hand."""
+    info = seq(algorithm, tlv(3, b"\0" + seq(modulus, integer(65537))))
+    content = seq(b"\x02\x01\x00", common_name(), info, b"\xa0\x00")
+    signature = RSA.sign(content, padding.PKCS1v15(), SHA256())
+    return seq(content, seq(oid("1.2.840.113549.1.1.11"), b"\x05\x00"), tlv(3, b"\0" + signature))

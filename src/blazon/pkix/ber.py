@@ -43,6 +43,7 @@ SET: Final = 0x31
 
 _CONSTRUCTED: Final = 0x20
 _LONG_TAG: Final = 0x1F
+_LONGEST_TAG: Final = 5
 _DEEPEST: Final = 48
 _MOST: Final = 100_000
 
@@ -54,8 +55,8 @@ class BerError(ValueError):
 class Element(msgspec.Struct, frozen=True):
     """One value with its tag.
 
-    `tag` is the identifier octet. A primitive element has `content`, a constructed one `parts`. `start` and `end` are
-    where it stood in what was read; both are 0 in an element that was made.
+    `tag` is the identifier octet, or several of them as one number. A primitive element has `content`, a constructed
+    one `parts`. `start` and `end` are where it stood in what was read; both are 0 in an element that was made.
     """
 
     tag: int
@@ -67,7 +68,7 @@ class Element(msgspec.Struct, frozen=True):
     @property
     def constructed(self) -> bool:
         """Whether it is put together of elements."""
-        return bool(self.tag & _CONSTRUCTED)
+        return bool(_first(self.tag) & _CONSTRUCTED)
 
     def is_like(self, *tags: int) -> bool:
         """Whether it is constructed of parts with these tags, and perhaps more after them."""
@@ -83,16 +84,27 @@ class Element(msgspec.Struct, frozen=True):
         """As DER, if contents and order are as DER wants them."""
         content = b"".join(part.encoded() for part in self.parts) if self.constructed else self.content
         length = len(content)
+        identifier = bytes((self.tag,)) if self.tag < 0x100 else self.tag.to_bytes(_size(self.tag), "big")
         if length < 0x80:
-            return bytes((self.tag, length)) + content
-        octets = length.to_bytes((length.bit_length() + 7) // 8, "big")
-        return bytes((self.tag, 0x80 | len(octets))) + octets + content
+            return identifier + bytes((length,)) + content
+        octets = length.to_bytes(_size(length), "big")
+        return identifier + bytes((0x80 | len(octets),)) + octets + content
 
     def walk(self) -> Iterator["Element"]:
         """This element and everything in it, the outer before the inner."""
         yield self
         for part in self.parts:
             yield from part.walk()
+
+
+def _size(number: int) -> int:
+    """How many octets a number takes."""
+    return (number.bit_length() + 7) // 8
+
+
+def _first(tag: int) -> int:
+    """The first identifier octet."""
+    return tag if tag < 0x100 else tag >> 8 * (_size(tag) - 1)
 
 
 def sequence(*parts: Element) -> Element:
@@ -143,13 +155,17 @@ def read_element(data: bytes) -> Element:
     """The one element that the octets are. Raises BerError."""
     element = _Reader(data).element(0, len(data), 0)
     if element.end != len(data):
-        raise BerError(f"{len(data) - element.end} octets follow the end at octet {element.end}")
+        raise BerError(f"{_octets(len(data) - element.end)} too many follow its end at octet {element.end}")
     return element
 
 
 def read_next(data: bytes, position: int) -> Element:
     """The element that begins at an octet, whatever follows its end. Raises BerError."""
     return _Reader(data).element(position, len(data), 0)
+
+
+def _octets(count: int) -> str:
+    return "1 octet" if count == 1 else f"{count} octets"
 
 
 class _Reader:
@@ -167,8 +183,8 @@ class _Reader:
             return Element(tag, parts=parts, start=position, end=end)
         end = begin + length
         if end > limit:
-            raise BerError(f"the element at octet {position} is cut short: it needs {end - limit} octets more")
-        if not tag & _CONSTRUCTED:
+            raise BerError(f"the element at octet {position} is cut short: it needs {_octets(end - limit)} more")
+        if not _first(tag) & _CONSTRUCTED:
             return Element(tag, self._data[begin:end], start=position, end=end)
         inner, at = [], begin
         while at < end:
@@ -181,22 +197,32 @@ class _Reader:
         data = self._data
         if position + 2 > limit:
             raise BerError(f"the octets end where an element should begin, at octet {position}")
-        tag, first = data[position], data[position + 1]
-        if tag & _LONG_TAG == _LONG_TAG:
-            raise BerError(f"the tag at octet {position} is of none that is known here")
+        tag, at = data[position], position + 1
         if tag == 0:
             raise BerError(f"an end-of-contents stands where nothing was open, at octet {position}")
+        if tag & _LONG_TAG == _LONG_TAG:
+            tag, at = self._long_tag(position, limit)
+        first = data[at]
         if first < 0x80:
-            return tag, first, position + 2
+            return tag, first, at + 1
         count = first & 0x7F
-        begin = position + 2 + count
+        begin = at + 1 + count
         if count == 0:
-            if not tag & _CONSTRUCTED:
+            if not _first(tag) & _CONSTRUCTED:
                 raise BerError(f"a primitive element has no length, at octet {position}")
             return tag, None, begin
         if count == 0x7F or begin > limit:
-            raise BerError(f"the length at octet {position + 1} is none")
-        return tag, int.from_bytes(data[position + 2 : begin], "big"), begin
+            raise BerError(f"the length at octet {at} cannot be read")
+        return tag, int.from_bytes(data[at + 1 : begin], "big"), begin
+
+    def _long_tag(self, position: int, limit: int) -> tuple[int, int]:
+        """A tag of several octets (X.690 §8.1.2.4), and where its length begins."""
+        at = position + 1
+        while at < limit and self._data[at] & 0x80 and at - position < _LONGEST_TAG:
+            at += 1
+        if at + 1 >= limit or self._data[at] & 0x80:
+            raise BerError(f"the tag at octet {position} cannot be read")
+        return int.from_bytes(self._data[position : at + 1], "big"), at + 1
 
     def _until_end(self, position: int, limit: int, depth: int) -> tuple[tuple[Element, ...], int]:
         inner = []

@@ -61,7 +61,7 @@ def load_certificate(der: bytes) -> Certificate:
         try:
             strict = x509.load_der_x509_certificate(rewritten.der)
         except _UNDECODABLE:
-            raise Malformed("the certificate is not put together as one is") from None
+            raise Malformed("the public key or the signature algorithm of the certificate cannot be read") from None
         _check_parts(strict, "certificate", _OF_CERTIFICATE)
     return LenientCertificate(
         strict=strict,
@@ -88,7 +88,7 @@ def load_request(der: bytes) -> Request:
         try:
             request = x509.load_der_x509_csr(rewritten.der)
         except _UNDECODABLE:
-            raise Malformed("the certificate request is not put together as one is") from None
+            raise Malformed("the public key or the signature algorithm of the request cannot be read") from None
         _check_parts(request, "certificate request", _OF_REQUEST)
         return _decoded(request, rewritten.signed)
 

@@ -31,10 +31,11 @@ from blazon.ca.x509 import (
     read_private_key,
 )
 from blazon.ca.x509.reading import loaded_certificates
-from blazon.engines import PrivateKey
+from blazon.engines import KeySpec, KeyType, PrivateKey
 from blazon.errors import Malformed, RequestError, RuleBroken
 from blazon.pkix.ber import primitive, read_element, sequence
 from tests.ca.x509.support import csr, key, names, openssl, software
+from tests.pkix.writing import N, oid, rsa_request, seq, tlv
 
 CERTIFICATE = software().sub.certificate
 PEM = pem_of(CERTIFICATE).encode()
@@ -199,6 +200,34 @@ def test_a_request_with_a_weak_hash_or_a_key_of_another_kind_is_refused(tmp_path
         read_csr(builder.sign(dsa.generate_private_key(2048), SHA256()).public_bytes(Encoding.DER))
     with pytest.raises(RuleBroken, match="curve secp256k1 is not supported"):
         read_csr(builder.sign(ec.generate_private_key(ec.SECP256K1()), SHA256()).public_bytes(Encoding.DER))
+
+
+@pytest.mark.parametrize("parameters", [b"", b"\5\0"], ids=["none", "NULL"])
+@pytest.mark.parametrize(
+    "modulus", [tlv(2, N), tlv(2, b"\0\0" + N), tlv(2, b"\0" + N)], ids=["negative", "padded", "plain"]
+)
+def test_an_rsa_key_is_read_however_it_is_written(modulus: bytes, parameters: bytes) -> None:
+    request = read_csr(rsa_request(seq(oid("1.2.840.113549.1.1.1"), parameters), modulus))
+    assert request.public_key.public_numbers().n == int.from_bytes(N, "big")  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(
+    ("kind", "said"),
+    [
+        (("-algorithm", "RSA-PSS"), "bound to PSS is not supported"),
+        (("-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256", "-pkeyopt", "ec_param_enc:explicit"), ""),
+    ],
+    ids=["PSS", "explicit curve"],
+)
+def test_keys_of_other_makes(kind: tuple[str, ...], said: str, tmp_path: Path) -> None:
+    openssl("genpkey", *kind, "-out", tmp_path / "key")
+    openssl("req", "-new", "-key", tmp_path / "key", "-subj", "/CN=lamp", "-out", tmp_path / "csr")
+    data = (tmp_path / "csr").read_bytes()
+    if not said:
+        assert read_csr(data).spec == KeySpec(KeyType.ECDSA, 256)
+        return
+    with pytest.raises(RuleBroken, match=said):
+        read_csr(data)
 
 
 def test_a_request_with_odd_names_is_read_without_a_warning() -> None:

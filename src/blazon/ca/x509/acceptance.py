@@ -8,6 +8,7 @@ from typing import Final
 
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509.oid import ExtensionOID
 
 from blazon.ca.x509.chains import is_self_issued
@@ -16,7 +17,15 @@ from blazon.ca.x509.extensions import extension_of
 from blazon.ca.x509.issuer import allowed_purposes
 from blazon.ca.x509.profiles import Profile, purposes_of
 from blazon.ca.x509.serials import format_serial
-from blazon.pkix import Certificate, is_signed_by, is_strict_name, subject_der, version_of, weak_hash
+from blazon.pkix import (
+    Certificate,
+    LenientCertificate,
+    is_signed_by,
+    is_strict_name,
+    subject_der,
+    version_of,
+    weak_hash,
+)
 
 __all__ = ["refusal_by_clients"]
 
@@ -58,11 +67,19 @@ def _reasons(certificate: Certificate, chain: Sequence[Certificate], profile: Pr
         yield "the extended key usage of the CA allows none of those that its profile puts into certificates"
     if not is_strict_name(subject_der(certificate)):
         yield "its subject is not written as RFC 5280 has it, and whatever it issued would have to repeat that"
+    yield from _of_key(certificate)
+
+
+def _of_key(certificate: Certificate) -> Iterator[str]:
     key = certificate.public_key()
     if isinstance(key, ec.EllipticCurvePublicKey):
         named = object_identifier(_CURVES[key.curve.name]) if key.curve.name in _CURVES else b""
         if named not in certificate.tbs_certificate_bytes:
             yield "its key does not name its curve, but describes it (RFC 5480 §2.1.1)"
+    if isinstance(certificate, LenientCertificate):
+        written = key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+        if written not in certificate.tbs_certificate_bytes:
+            yield "its key is not written in DER"
 
 
 _CURVES: Final = {"secp256r1": "1.2.840.10045.3.1.7", "secp384r1": "1.3.132.0.34", "secp521r1": "1.3.132.0.35"}

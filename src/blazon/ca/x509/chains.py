@@ -8,7 +8,7 @@ from cryptography import x509
 from blazon.ca.x509.durations import format_time
 from blazon.ca.x509.extensions import extension_of
 from blazon.ca.x509.issuer import Issuer
-from blazon.ca.x509.keys import check_plain, check_public_key
+from blazon.ca.x509.keys import check_algorithm, check_public_key
 from blazon.engines import PublicKey
 from blazon.errors import Malformed, RuleBroken
 from blazon.pkix import Certificate, SignatureState, is_signed_by, signature_state, strict_of
@@ -27,7 +27,7 @@ def check_ca_certificate(certificate: Certificate, *, now: int, chain: Sequence[
     is damaged. Gives the CA, without URLs. Raises RuleBroken.
     """
     check_public_key(certificate.public_key())
-    check_plain(certificate.public_key(), strict_of(certificate).tbs_certificate_bytes)
+    check_algorithm(certificate.public_key(), strict_of(certificate).public_key_algorithm_oid)
     issuer = Issuer.of(certificate, chain)
     if not issuer.name.rdns:
         raise RuleBroken("the CA's certificate has no subject")

@@ -17,7 +17,7 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from blazon.ca.x509.keys import check_plain, check_private_key, check_public_key
+from blazon.ca.x509.keys import check_algorithm, check_private_key, check_public_key
 from blazon.engines import KeySpec, PrivateKey, PublicKey
 from blazon.errors import Malformed, RuleBroken
 from blazon.pkix import (
@@ -108,7 +108,8 @@ def read_csr(data: bytes) -> CertificationRequest:
     public_key = request.public_key
     # The key comes first: to check a signature by a monstrous key takes long.
     spec = check_public_key(public_key)
-    check_plain(public_key, request.strict.tbs_certrequest_bytes)
+    algorithm = request.strict.public_key_algorithm_oid  # type: ignore[attr-defined]  # the stubs lack it
+    check_algorithm(public_key, algorithm)
     try:
         hashed = request.strict.signature_hash_algorithm
     except UnsupportedAlgorithm:

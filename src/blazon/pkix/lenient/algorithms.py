@@ -90,7 +90,7 @@ def _rsa_numbers(content: bytes, place: str) -> Element:
     try:
         numbers = expect(read_element(content), SEQUENCE, place, "two numbers").parts
     except BerError as error:
-        refuse(place, f"its numbers cannot be read: {error} of them")
+        refuse(place, f"its numbers cannot be read ({error})")
     if len(numbers) != 2:
         refuse(place, "an RSA key is two numbers")
     # No modulus is negative: who wrote it forgot the octet that says so.

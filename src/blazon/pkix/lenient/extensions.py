@@ -10,6 +10,7 @@ from typing import Final
 
 from cryptography import x509
 
+from blazon.errors import Malformed
 from blazon.pkix.ber import (
     BIT_STRING,
     BOOLEAN,
@@ -46,6 +47,8 @@ _NAMES: Final = {
 }
 _REQUESTED: Final = ("2.5.29.15", "2.5.29.17", "2.5.29.19", "2.5.29.37")
 """What is looked at in a request."""
+_JUDGED: Final = ("2.5.29.14", "2.5.29.15", "2.5.29.19", "2.5.29.30", "2.5.29.35", "2.5.29.37")
+"""What a certificate is judged by; its alternative names are only shown."""
 
 
 def requested_extensions(lists: Iterable[Element]) -> Element:
@@ -65,13 +68,13 @@ def certificate_extensions(element: Element) -> Element:
     found: dict[str, Element] = {}
     for part in expect(element, SEQUENCE, "the extensions", "a list").parts:
         kind, critical, content = _taken_apart(part, "the extensions")
-        if kind in _REWRITTEN:
+        if kind in _JUDGED:
             value = _value(kind, content)
             if value is None:
                 refuse(_place(kind), "it is empty", part)
             _keep(found, kind, _extension(part, value.encoded(), critical=critical))
             continue
-        written = (_extension(part, each, critical=critical) for each in _ways(content))
+        written = (_extension(part, each, critical=critical) for each in _ways(kind, content))
         kept = next((each for each in written if _decodes(each)), None)
         if kept is not None:
             _keep(found, kind, kept)
@@ -112,15 +115,16 @@ def _value(kind: str, content: bytes) -> Element | None:
     try:
         element = read_element(content)
     except BerError as error:
-        refuse(place, f"its value cannot be read: {error} of it")
+        refuse(place, f"its value cannot be read ({error})")
     return _REWRITTEN[kind](element, place)
 
 
-def _ways(content: bytes) -> Iterator[bytes]:
-    """A value as it stood, and as DER."""
+def _ways(kind: str, content: bytes) -> Iterator[bytes]:
+    """A value as it stood, and as DER as far as that can be told."""
     yield content
-    with contextlib.suppress(BerError):
-        yield strictly(read_element(content)).encoded()
+    with contextlib.suppress(BerError, Malformed):
+        rewritten = _REWRITTEN[kind](read_element(content), "") if kind in _REWRITTEN else None
+        yield (rewritten or strictly(read_element(content))).encoded()
 
 
 def _decodes(extension: Element) -> bool:

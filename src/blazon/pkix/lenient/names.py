@@ -10,7 +10,17 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from blazon.errors import Malformed
-from blazon.pkix.ber import OBJECT_IDENTIFIER, SEQUENCE, SET, BerError, Element, primitive, read_element, sequence
+from blazon.pkix.ber import (
+    OBJECT_IDENTIFIER,
+    SEQUENCE,
+    SET,
+    BerError,
+    Element,
+    context_tag,
+    primitive,
+    read_element,
+    sequence,
+)
 from blazon.pkix.lenient.doubt import expect, refuse
 from blazon.pkix.lenient.values import is_der, oid, strictly
 
@@ -150,4 +160,6 @@ def general_name(element: Element, place: str) -> Element:
         return primitive(0x80 | number, content)
     if number == 4 and len(element.parts) == 1:
         return Element(element.tag, parts=(name(element.parts[0], place),))
+    if number != 0 or not element.is_like(OBJECT_IDENTIFIER, context_tag(0)):
+        refuse(place, "it has a name of a kind that is not supported", element)
     return strictly(element)
