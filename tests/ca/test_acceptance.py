@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from tests.ca.support import (
@@ -175,6 +176,30 @@ async def test_what_stands_above_counts_whether_it_came_with_it_or_is_here(blazo
     refused(await blazon.call("POST", f"{API}/cas/import", {**body, "ca_chain": [pem(root)]}), 422, said)
     await blazon.ok("POST", f"{API}/cas/import", {"ca": pem(root)})
     refused(await blazon.call("POST", f"{API}/cas/import", body), 422, said)
+
+
+async def test_what_stands_above_a_root_is_not_judged(blazon: Running, tmp_path: Path) -> None:
+    """A root with the certificate an older root gave it, with SHA-1: who trusts the root does not look at that."""
+    old, old_key = outside_ca("Old root", subject_key=rsa.generate_private_key(65537, 2048))
+    root, root_key = outside_ca("New root")
+    sub, sub_key = outside_ca("Under both", above=(root, root_key))
+    for name, data in (("old.pem", old.public_bytes(Encoding.PEM)), ("old.key", key_pem(old_key))):
+        (tmp_path / name).write_bytes(data)
+    (tmp_path / "csr").write_bytes(
+        x509.CertificateSigningRequestBuilder()
+        .subject_name(root.subject)
+        .sign(root_key, SHA256())
+        .public_bytes(Encoding.PEM)
+    )
+    (tmp_path / "ext").write_text("basicConstraints=critical,CA:true\n")
+    signer = ("-CA", tmp_path / "old.pem", "-CAkey", tmp_path / "old.key", "-days", 9, "-extfile", tmp_path / "ext")
+    await openssl("x509", "-req", "-in", tmp_path / "csr", "-sha1", *signer, "-out", tmp_path / "cross")
+    chain = [pem(root), encoded((tmp_path / "cross").read_bytes()), pem(old)]
+    body = {"ca": pem(sub), "ca_chain": chain, "private_key": encoded(key_pem(sub_key))}
+    assert (await blazon.ok("POST", f"{API}/cas/import", body))["type"] == "IMPORTED"
+    lone = {"ca": encoded((tmp_path / "cross").read_bytes()), "ca_chain": [pem(old)]}
+    keyed = await blazon.call("POST", f"{API}/cas/import", {**lone, "private_key": encoded(key_pem(root_key))})
+    refused(keyed, 422, "signed with SHA-1, which is broken")
 
 
 async def test_a_requested_ca_is_judged_too(blazon: Running) -> None:

@@ -27,7 +27,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from blazon.errors import Malformed
-from blazon.pkix import EncodedKey, read_contents, read_key
+from blazon.pkix import Contents, EncodedKey, read_contents, read_key
 from tests.ca.support import key_pem, outside_ca
 
 ROOT, ROOT_KEY = outside_ca("Root")
@@ -105,6 +105,18 @@ def test_what_openssl_writes_is_read(tmp_path: Path) -> None:
         assert read_contents(bundle).certificates == (SUB_DER, ROOT_DER)
     mislabelled = openssl("crl2pkcs7", "-nocrl", "-certfile", tmp_path / "both.pem").replace(b"PKCS7", b"CERTIFICATE")
     assert read_contents(mislabelled).certificates == (SUB_DER, ROOT_DER)
+
+
+def test_a_key_that_is_there_twice_is_one_key() -> None:
+    assert len(read_contents(KEY_PEM + KEY_PEM + KEY_PEM.replace(b"\n", b"\r\n")).keys) == 1
+
+
+def test_a_bundle_with_nothing_in_it_is_named() -> None:
+    empty = openssl("crl2pkcs7", "-nocrl", "-outform", "DER")
+    with pytest.raises(Malformed, match="this is a PKCS #7 bundle without a certificate, not a certificate"):
+        read_contents(empty).some_certificates()
+    with pytest.raises(Malformed, match="this is a file with nothing in it, not a private key"):
+        Contents().one_key()
 
 
 def test_bundles_are_read_in_their_order() -> None:
@@ -301,7 +313,8 @@ def test_what_is_wanted_and_what_is_there_are_both_named() -> None:
         (SUB_DER[:-1], "neither PEM nor DER: the element at octet 0 is cut short: it needs 1 octet more"),
         (SUB_DER + b"junk", "this is a certificate, but what follows it is none"),
         (SUB_DER + b"\x05\x00", "this is a certificate, but it goes on with something unknown"),
-        (SUB_DER[:-1], "cut short"),
+        (b"-----BEGIN A-----\n-----END A-----\n" * 257, "more than 256 PEM blocks"),
+        (SUB_DER * 2 + SUB_DER[:-1], "this is a certificate, but what follows it is none"),
     ],
 )
 def test_what_is_damaged_is_refused_with_the_place(data: bytes, said: str) -> None:

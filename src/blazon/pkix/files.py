@@ -42,7 +42,7 @@ _LABELS: Final = {
 
 
 class Contents(msgspec.Struct, frozen=True):
-    """What was found, each kind in the order of the file and each object once: DER, or BER as it stood.
+    """What was found, each kind in the order of the file, certificates and keys once: DER, or BER as it stood.
 
     `others` names what is there besides and cannot be used.
     """
@@ -60,7 +60,9 @@ class Contents(msgspec.Struct, frozen=True):
             *_counted(Kind.PRIVATE_KEY.value, len(self.keys)),
             *Counter(self.others),
         ]
-        return ", ".join(counted[:-1]) + " and " + counted[-1] if len(counted) > 1 else counted[0]
+        if len(counted) > 1:
+            return ", ".join(counted[:-1]) + " and " + counted[-1]
+        return counted[0] if counted else "a file with nothing in it"
 
     def some_certificates(self) -> tuple[bytes, ...]:
         """The certificates. Raises Malformed when there is none."""
@@ -148,8 +150,9 @@ class _Found:
         for kind in (self._certificates, self._requests, self._keys):
             if len(kind) > _MOST:
                 raise Malformed(f"there are more than {_MOST} certificates, requests or keys of a kind")
-        certificates, keys = tuple(dict.fromkeys(self._certificates)), tuple(self._keys)
-        return Contents(certificates, tuple(self._requests), keys, tuple(self._others))
+        keys = {key.octets: key for key in self._keys}
+        certificates = tuple(dict.fromkeys(self._certificates))
+        return Contents(certificates, tuple(self._requests), tuple(keys.values()), tuple(self._others))
 
     def add_block(self, block: Block) -> None:
         """A PEM block."""

@@ -23,6 +23,8 @@ _SPACE: Final = b" \t\r\n\v\f"
 _ALPHABET: Final = re.compile(rb"[A-Za-z0-9+/]*={0,2}")
 _NEARLY: Final = re.compile(r"BEGIN ([A-Z0-9 ]{0,40}(?:CERTIFICATE|REQUEST|KEY|PKCS ?#?7|CMS))\b")
 _UTF_16: Final = ((codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"))
+_MOST_BLOCKS: Final = 256
+_MOST_HEADERS: Final = 16
 _HYPHENS: Final = "-----BEGIN"
 
 
@@ -52,10 +54,13 @@ def plain_text(data: bytes) -> bytes:
 
 def blocks_of(data: bytes) -> list[Block]:
     """Every PEM block, in order; none when there is none. Raises Malformed."""
-    found, position = [], 0
+    found: list[Block] = []
+    position = 0
     while (begin := _BEGIN.search(data, position)) is not None:
         end_line = b"-----END " + begin[1] + b"-----"
         end = data.find(end_line, begin.end())
+        if len(found) == _MOST_BLOCKS:
+            raise Malformed(f"there are more than {_MOST_BLOCKS} PEM blocks")
         label, line = begin[1].decode(), data.count(b"\n", 0, begin.start()) + 1
         if end < 0 or _BEGIN.search(data, begin.end(), end) is not None:
             raise Malformed(
@@ -86,8 +91,8 @@ def only_block(data: bytes) -> Block | None:
 def _block(label: str, body: bytes, line: int) -> Block:
     if b"\\" in body:
         body = body.replace(b"\\r", b"").replace(b"\\n", b"\n")
-    headers = {}
-    while b":" in body and (header := _HEADER.match(body)) is not None:
+    headers: dict[str, str] = {}
+    while len(headers) < _MOST_HEADERS and b":" in body and (header := _HEADER.match(body)) is not None:
         headers[header[1].decode()] = " ".join(header[2].decode(errors="replace").split())
         body = body[header.end() :]
     octets = _decoded(body.translate(None, _SPACE))

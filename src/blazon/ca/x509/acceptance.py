@@ -49,9 +49,15 @@ _KNOWN_CRITICAL: Final = frozenset(
 def refusal_by_clients(certificate: Certificate, chain: Sequence[Certificate], profile: Profile) -> str:
     """Why clients would refuse what a CA issues by a profile; empty when they would not.
 
-    `chain` is what is known to stand above it, nearest first.
+    `chain` is what is known to stand above it, nearest first. What stands above a root, for those who do not trust it,
+    is not judged.
     """
-    return next(_reasons(certificate, chain, profile), "")
+    path: list[Certificate] = []
+    for each in (certificate, *chain):
+        path.append(each)
+        if each.subject == each.issuer and is_signed_by(each, each.public_key()):
+            break
+    return next(_reasons(certificate, path[1:], profile), "")
 
 
 def _reasons(certificate: Certificate, chain: Sequence[Certificate], profile: Profile) -> Iterator[str]:
