@@ -32,7 +32,7 @@ FLOORS = (
     ("room",),
     ("users",),
     ("things",),
-    ("engines",),
+    ("engines", "pkix"),
     ("ca",),
     ("history",),
     ("embedded",),

@@ -1,15 +1,18 @@
 """The time, behind one small interface, so that tests can move it."""
 
+import re
 import time
+from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Protocol
 
-__all__ = ["NANOSECONDS", "Clock", "ManualClock", "SystemClock", "rfc3339"]
+__all__ = ["NANOSECONDS", "Clock", "ManualClock", "SystemClock", "parse_rfc3339", "rfc3339"]
 
 NANOSECONDS = 1_000_000_000
 """Nanoseconds in a second."""
 
 _ZERO = "0001-01-01T00:00:00Z"
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Clock(Protocol):
@@ -55,6 +58,32 @@ def rfc3339(nanoseconds: int) -> str:
     if micros == 0:
         return _to_the_second(seconds) + "Z"
     return f"{_to_the_second(seconds)}.{micros:06d}".rstrip("0") + "Z"
+
+
+_RFC3339 = re.compile(
+    r"(\d{4})-(\d\d)-(\d\d)[Tt]([01]\d|2[0-3]):([0-5]\d):([0-5]\d|60)(?:\.(\d+))?(?:[Zz]|([+-])([01]\d|2[0-3]):([0-5]\d))",
+    re.ASCII,
+)
+
+
+def parse_rfc3339(text: str) -> int:
+    """A time in RFC 3339 §5.6 as Unix nanoseconds; finer parts of a second are left out.
+
+    Its letters may be small. It has a zone, and seconds: week dates, ordinal dates and the basic format of ISO 8601 are
+    none. A leap second is the first second after it. Raises ValueError.
+    """
+    found = _RFC3339.fullmatch(text)
+    if found is None:
+        raise ValueError("not a time as in RFC 3339, such as 2030-01-31T12:00:00Z")
+    year, month, day, hour, minute, second = (int(found[group]) for group in range(1, 7))
+    # In whole numbers: a float of seconds cannot hold the last microsecond of the year 9999.
+    seconds = (datetime(year, month, day, tzinfo=UTC) - _EPOCH).days * 86400 + hour * 3600 + minute * 60
+    if found[8]:
+        offset = int(found[9]) * 3600 + int(found[10]) * 60
+        seconds -= offset if found[8] == "+" else -offset
+    if second == 60 and seconds % 86400 != 86340:
+        raise ValueError("a leap second is the last of a day in UTC")
+    return (seconds + second) * NANOSECONDS + int((found[7] or "")[:9].ljust(9, "0"))
 
 
 # Events that follow each other share their second: formatting it once halves the cost of a flat map.

@@ -56,7 +56,7 @@ BAD_REQUESTS = {
     "broken PEM": (raw(b"-----BEGIN CERTIFICATE REQUEST-----\nAAAA\n-----END CERTIFICATE REQUEST-----\n"), 400),
     "PEM without an end": (raw(b"-----BEGIN CERTIFICATE REQUEST-----\nAAAA\n"), 400),
     "two requests": (encoded(base64.b64decode(csr()) * 2), 400),
-    "trailing bytes": (raw(der_of(csr()) + b"\0"), 400),
+    "trailing bytes": (raw(der_of(csr()) + b"\0\1"), 400),
     "cut short": (raw(der_of(csr())[:-1]), 400),
     "a wrong signature": (forged(), 422),
     "RSA of 1024 bits": (rsa_csr(1024), 422),
@@ -134,7 +134,7 @@ async def test_bad_imports(blazon: Running, ca: Any) -> None:
     for body in (
         {"ca": ""},
         {"ca": raw(certificate[:-30])},
-        {"ca": raw(decoded(ca).public_bytes(Encoding.DER) + b"\0")},
+        {"ca": raw(decoded(ca).public_bytes(Encoding.DER) + b"\0\1")},
         {
             "ca": ca["certificate"],
             "private_key": broken_key,

@@ -79,7 +79,7 @@ def test_since_a_span_or_a_time(program: Program, stopped: Path) -> None:
     assert len(_types(program, "--data-dir", stopped, "--since", at)) == 3
     local = datetime.fromisoformat(time).astimezone(UTC).replace(tzinfo=None).isoformat()
     assert len(program.ok("events", "tail", "--data-dir", stopped, "--since", local, TZ="UTC").lines) == 3
-    for wrong in ("yesterday", "12", "-5m", "99999999999999d", ""):
+    for wrong in ("yesterday", "12", "-5m", "99999999999999d", "", "2026-W05-6", "20260131T120000Z"):
         ended = program.run("events", "tail", "--data-dir", stopped, "--since", wrong)
         assert ended.code == (0 if wrong == "12" else 2), wrong
 

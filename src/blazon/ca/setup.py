@@ -46,7 +46,7 @@ def build(house: House) -> Parts:
     keyring = Keyring(store, engines, lambda identifier: _urls(base, identifier))
     issuers = Issuers(store)
     intents = Intents(log, store, engines)
-    founding = Founding(log, store, deltas)
+    founding = Founding(log, store, keyring, deltas)
     responders = Responders(log, intents, deltas, keyring.pauses, int(settings.ocsp_time))
     ocsp = Ocsp(store, keyring, issuers, responders, log, int(settings.ocsp_time))
     crls = Crls(log, store, keyring, issuers, int(settings.crl_time))

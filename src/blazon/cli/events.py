@@ -1,6 +1,7 @@
 """`blazon events …`."""
 
 import asyncio
+import contextlib
 import difflib
 import fnmatch
 import json
@@ -15,6 +16,7 @@ from click.shell_completion import CompletionItem
 
 from blazon.cli.options import as_json, place_of_log, read_settings
 from blazon.cli.output import one_line, print_json, print_pairs, print_table
+from blazon.clock import parse_rfc3339
 from blazon.errors import LogDamaged, StartError, StorageUnavailable
 from blazon.settings import Duration, Settings
 
@@ -29,6 +31,7 @@ _POLL = 0.1
 _RETRY = 1.0
 """Seconds between two tries while the database is away."""
 
+_LOCAL = re.compile(r"\d{4}-\d\d-\d\d(?:[Tt ]\d\d:\d\d(?::\d\d(?:\.\d{1,6})?)?)?", re.ASCII)
 _PAGE = 1000
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _SEALED = re.compile(r'"v1\.[A-Za-z0-9_-]{38,}={0,2}"')
@@ -36,7 +39,7 @@ _SEALED = re.compile(r'"v1\.[A-Za-z0-9_-]{38,}={0,2}"')
 
 
 class Moment(click.ParamType[int]):
-    """A time, or how long ago: nanoseconds since 1970."""
+    """A time in RFC 3339, one without a zone, a date, or how long ago: nanoseconds since 1970."""
 
     name = "TIME"
 
@@ -47,9 +50,12 @@ class Moment(click.ParamType[int]):
             return _nanoseconds(datetime.now(UTC) - timedelta(seconds=Duration.parse(value)))
         except (ValueError, OverflowError):
             pass
+        with contextlib.suppress(ValueError):
+            return parse_rfc3339(value)
         try:
-            moment = datetime.fromisoformat(value)
-            return _nanoseconds(moment if moment.tzinfo else moment.astimezone())
+            if not _LOCAL.fullmatch(value):  # Python reads more of ISO 8601: week dates, the basic format
+                raise ValueError("neither a date nor a date and a time")
+            return _nanoseconds(datetime.fromisoformat(value).astimezone())
         except (ValueError, OverflowError):
             self.fail("write how long ago, such as 10m or 2h, or a time, such as 2026-01-31T12:00:00Z", param, ctx)
 

@@ -1,5 +1,6 @@
 """Issuing: what a request gets, what it does not, and what no CA of ours will sign."""
 
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -50,6 +51,8 @@ from tests.ca.x509.support import (
     hierarchy,
     key,
     names,
+    openssl,
+    pem,
     software,
 )
 
@@ -211,6 +214,65 @@ def test_only_keys_the_profile_allows_are_certified() -> None:
 def test_the_key_of_the_ca_is_not_certified_as_anothers() -> None:
     with pytest.raises(RuleBroken, match="the key is that of the CA itself"):
         _draft(request=read_csr(csr(private_key=software().sub_key)))
+
+
+STAMPS = Profile(extended_key_usage=("timeStamping",), key_usage=tuple(KeyUsage)[:5])
+
+
+@pytest.mark.parametrize("spec", [P256, RSA], ids=str)
+def test_who_stamps_the_time_does_nothing_else(spec: KeySpec, tmp_path: Path) -> None:
+    """RFC 3161 §2.3: the extended key usage stands alone and is critical; OpenSSL minds the key usage too."""
+    check_profile(STAMPS)
+    made = software()
+    leaf = made.leaf(read_csr(csr(private_key=key(spec))), STAMPS)
+    purposes = leaf.extensions.get_extension_for_class(x509.ExtendedKeyUsage)
+    assert (list(purposes.value), purposes.critical) == ([ExtendedKeyUsageOID.TIME_STAMPING], True)
+    assert usages_of(_value(leaf, x509.KeyUsage)) == (KeyUsage.DIGITAL_SIGNATURE, KeyUsage.CONTENT_COMMITMENT)
+    assert "Time Stamp signing : Yes" in openssl("x509", "-in", pem(tmp_path, "leaf", leaf), "-noout", "-purpose")
+
+
+def test_a_profile_of_before_that_stamps_the_time_among_others_issues_nothing() -> None:
+    both = Profile(extended_key_usage=("timeStamping", "clientAuth"))
+    with pytest.raises(RuleBroken, match="timeStamping stands alone"):
+        _draft(both)
+    honours = REPLACE(both, honour_extensions=(Honoured.EXTENDED_KEY_USAGE,))
+    asked = ask(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.TIME_STAMPING]))
+    assert list(_draft(honours, request=asked).find(x509.ExtendedKeyUsage)) == [ExtendedKeyUsageOID.TIME_STAMPING]
+
+
+def _limited(*usages: x509.ObjectIdentifier) -> Issuer:
+    """A CA whose certificate has extended key usages."""
+    draft = _subordinate()
+    limited = x509.Extension(x509.ExtendedKeyUsage.oid, False, x509.ExtendedKeyUsage(usages))
+    return Issuer.of(sign_draft(REPLACE(draft, extensions=(*draft.extensions, limited)), software().root_key))
+
+
+def test_a_ca_gives_no_purpose_that_clients_do_not_let_it_give() -> None:
+    free = software().sub
+    server = _limited(ExtendedKeyUsageOID.SERVER_AUTH)
+    assert (free.purposes, server.purposes) == (None, {"1.3.6.1.5.5.7.3.1"})
+    assert _limited(ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE).purposes is None
+    given_ = {"serial": 5, "now": NOW, "default_validity": A_YEAR}
+    draft = draft_leaf(server, ask(), DEFAULT_PROFILE, **given_)  # type: ignore[arg-type]
+    assert list(draft.find(x509.ExtendedKeyUsage)) == [ExtendedKeyUsageOID.SERVER_AUTH]
+    mail = _limited(ExtendedKeyUsageOID.EMAIL_PROTECTION)
+    with pytest.raises(RuleBroken, match="allows none of the extended key usages of the profile"):
+        draft_leaf(mail, ask(), DEFAULT_PROFILE, **given_)  # type: ignore[arg-type]
+    assert draft_leaf(mail, ask(), Profile(extended_key_usage=()), **given_)  # type: ignore[arg-type]
+    assert Issuer.of(server.certificate, (mail.certificate,)).purposes == frozenset()
+
+
+def test_lists_of_names_are_bounded() -> None:
+    """A certificate goes into events, whole."""
+    many = tuple(f"a{number}.example.com" for number in range(129))
+    with pytest.raises(RuleBroken, match="there are 258 name constraints, at most 256 are allowed"):
+        _subordinate(options=CaOptions(None, NameConstraints(permitted_dns=many, excluded_dns=many)))
+    large = tuple(Subject("x" * 64, f"{number:064}", "x" * 64) for number in range(200))
+    with pytest.raises(RuleBroken, match="take more than 32768 octets"):
+        _subordinate(options=CaOptions(None, NameConstraints(excluded_directory=large)))
+    long = [x509.UniformResourceIdentifier(f"http://a.example.com/{number}/{'x' * 1000}") for number in range(40)]
+    with pytest.raises(RuleBroken, match="longer than 32768 characters together"):
+        _draft(request=ask(x509.SubjectAlternativeName(long)))
 
 
 def test_how_long_a_certificate_lives() -> None:
@@ -396,6 +458,15 @@ def test_the_default_profile_makes_sense() -> None:
         Profile(extended_key_usage=("1.40.1",)),
         Profile(extended_key_usage=("1.02.3",)),
         Profile(extended_key_usage=("clientAuth", "clientAuth")),
+        Profile(extended_key_usage=("clientAuth", "1.3.6.1.5.5.7.3.2")),
+        Profile(extended_key_usage=("clientAuth", "timeStamping")),
+        Profile(extended_key_usage=("1.3.6.1.5.5.7.3.8", "clientAuth")),
+        Profile(extended_key_usage=("timeStamping",), key_usage=(KeyUsage.KEY_AGREEMENT,)),
+        Profile(extended_key_usage=tuple(f"1.2.{number}" for number in range(65))),
+        Profile(policies=tuple(f"1.2.{number}" for number in range(65))),
+        Profile(key_usage=(KeyUsage.DIGITAL_SIGNATURE,) * 65),
+        Profile(allowed_keys=(KeyRule(KeyType.RSA, 2048, 4096),) * 65),
+        Profile(name_types=(NameType.DNS,) * 65),
         Profile(policies=("x",)),
         Profile(policies=("1.2.3", "1.2.3")),
         Profile(allowed_keys=()),

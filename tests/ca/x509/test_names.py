@@ -12,12 +12,12 @@ from hypothesis import strategies as st
 from blazon.ca.x509 import NameConstraints, NameType, Subject, name_of, subject_of
 from blazon.ca.x509.constraints import check_names, constraints_of
 from blazon.ca.x509.general_names import checked_names, is_dns_name
-from blazon.ca.x509.names import checked_name
+from blazon.ca.x509.names import check_shown, checked_name
 from blazon.errors import RuleBroken
 
-_text = st.text(st.characters(exclude_categories=("Cc", "Cs", "Co", "Cn", "Zl", "Zp")), min_size=1, max_size=16).filter(
-    lambda text: text.strip()
-)
+_text = st.text(
+    st.characters(exclude_categories=("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp")), min_size=1, max_size=16
+).map(lambda text: "x" + text[1:])
 _subjects = st.builds(
     Subject,
     common_name=_text,
@@ -64,11 +64,55 @@ def test_of_several_values_the_first_counts() -> None:
         (Subject(common_name="a\0b"), "control character"),
         (Subject(common_name="a\nb"), "control character"),
         (Subject(organization="\ud800"), "control character"),
+        (Subject(common_name="\u202e"), "is blank"),
+        (Subject(common_name="lamp\u202e"), r"holds the character U\+202E"),
+        (Subject(common_name="lamp\u200b"), r"U\+200B"),
+        (Subject(organization="\ufefflamp"), r"U\+FEFF"),
+        (Subject(organization="soft\u00adhyphen"), r"U\+00AD"),
+        (Subject(common_name="\u3164"), "is blank"),
+        (Subject(common_name="\u2800\u00a0"), "is blank"),
+        (Subject(common_name="\u0301"), "is blank"),
+        (Subject(common_name="a\U000e0041"), r"U\+E0041"),
     ],
 )
 def test_a_part_that_does_not_fit_is_refused(subject: Subject, said: str) -> None:
     with pytest.raises(RuleBroken, match=said):
         name_of(subject)
+
+
+@pytest.mark.parametrize(
+    ("subject", "said"),
+    [
+        (Subject(common_name="a\0b"), r"common_name holds the character U\+0000, which cannot be kept or shown"),
+        (Subject(organization="a\x7f"), r"organization holds the character U\+007F"),
+        (Subject(state="a\u0085"), r"state holds the character U\+0085"),
+        (Subject(locality="a\u2066b"), r"U\+2066"),
+        (Subject(organization_unit="a\u2028b"), r"U\+2028"),
+        (Subject(common_name="\u200d\u00a0"), "nothing that can be seen"),
+        (Subject(common_name="é" * 513), "longer than 1024 octets"),
+    ],
+)
+def test_a_name_from_elsewhere_that_cannot_be_kept_is_refused(subject: Subject, said: str) -> None:
+    with pytest.raises(RuleBroken, match=said):
+        check_shown(subject)
+
+
+def test_a_name_from_elsewhere_need_not_be_one_that_is_made_here() -> None:
+    check_shown(Subject("x" * 200, "soft\u00adhyphen", country="spain", locality="\ue000"))
+    check_shown(Subject())
+
+
+def test_joiners_stay_in_words_that_need_them() -> None:
+    subject = Subject(common_name="می\u200cخواهم")
+    assert subject_of(name_of(subject)) == subject
+
+
+def test_attributes_without_a_value_are_left_out() -> None:
+    attributes = [
+        x509.NameAttribute(NameOID.ORGANIZATION_NAME, "", _validate=False),
+        x509.NameAttribute(NameOID.COMMON_NAME, "lamp"),
+    ]
+    assert checked_name(x509.Name(attributes)).rfc4514_string() == "CN=lamp"
 
 
 def test_text_beyond_ascii_is_kept() -> None:

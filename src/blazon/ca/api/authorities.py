@@ -16,24 +16,24 @@ from blazon.ca.api.shapes import (
     Metadata,
     MetadataBody,
     Nothing,
+    Password,
     StatusBody,
     SubjectBody,
     also_by_post,
     authority_body,
     authority_reply,
     bodies_of,
+    file_of,
     listing_of,
-    octets_of,
-    read_certificate_field,
     seconds_of,
     text_base64,
 )
 from blazon.ca.listing import AUTHORITY_FIELDS
-from blazon.ca.models import Owner, PendingRequest
+from blazon.ca.models import PendingRequest
 from blazon.ca.service import Authorities, AuthorityDraft, CompleteDraft, ImportDraft, Imports, RequestDraft, Requests
-from blazon.ca.x509 import CaOptions, NameConstraints, format_serial, parse_serial, pem_of
+from blazon.ca.x509 import CaOptions, CertificateFiles, NameConstraints, format_serial, parse_serial, pem_of
 from blazon.clock import rfc3339
-from blazon.errors import Conflict, Forbidden, Malformed, NotFound, RuleBroken
+from blazon.errors import Conflict, Forbidden, NotFound, RuleBroken
 from blazon.web import AnyRoute, Call, NoBody, NoQuery, Reply, Route
 
 __all__ = ["AuthorityApi"]
@@ -65,7 +65,8 @@ class ImportCaBody(Struct, frozen=True, kw_only=True):
     ca: Encoded
     id: str | None = None
     engine_id: str | None = None
-    private_key: Annotated[str, Meta(description="Base64 of PEM (PKCS #8), not encrypted.")] | None = None
+    private_key: Annotated[str, Meta(description="Base64 of PEM or DER; or it stands in `ca`.")] | None = None
+    password: Password = None
     ca_chain: tuple[Encoded, ...] | None = None
     ca_type: Annotated[str, Meta(description="IMPORTED or EXTERNAL; it is told by the private key.")] | None = None
     issuance_expiration: ExpirationBody | None = None
@@ -95,6 +96,7 @@ class CompleteBody(Struct, frozen=True, kw_only=True):
 
     certificate: Encoded
     ca_chain: tuple[Encoded, ...] | None = None
+    password: Password = None
     issuance_expiration: ExpirationBody | None = None
     profile_id: str | None = None
     near_expiration: str | None = None
@@ -151,17 +153,15 @@ class AuthorityApi:
 
     async def import_ca(self, call: Call[ImportCaBody, NoQuery]) -> Reply:
         body = call.body
-        wanted = Owner.EXTERNAL if not body.private_key else Owner.IMPORTED
-        if body.ca_type and body.ca_type != wanted:
-            raise Malformed(
-                "CA type inconsistent",
-                f"ca_type is {body.ca_type[:60]!r}; it is IMPORTED with a private key, and EXTERNAL without",
-            )
         draft = ImportDraft(
             id=body.id or "",
-            certificate=read_certificate_field("ca", body.ca),
-            chain=tuple(read_certificate_field("ca_chain", each) for each in body.ca_chain or ()),
-            private_key=octets_of("private_key", body.private_key) if body.private_key else b"",
+            files=CertificateFiles(
+                file_of("ca", body.ca),
+                tuple(file_of("ca_chain", each) for each in body.ca_chain or ()),
+                file_of("private_key", body.private_key) if body.private_key else None,
+                body.password,
+            ),
+            type=body.ca_type or "",
             issuance_expiration=None if body.issuance_expiration is None else body.issuance_expiration.read_if_given(),
             engine_id=body.engine_id or "",
             metadata=body.metadata,
@@ -230,8 +230,11 @@ class AuthorityApi:
     async def complete_ca_request(self, call: Call[CompleteBody, NoQuery]) -> Reply:
         body = call.body
         draft = CompleteDraft(
-            certificate=read_certificate_field("certificate", body.certificate),
-            chain=tuple(read_certificate_field("ca_chain", each) for each in body.ca_chain or ()),
+            files=CertificateFiles(
+                file_of("certificate", body.certificate),
+                tuple(file_of("ca_chain", each) for each in body.ca_chain or ()),
+                password=body.password,
+            ),
             issuance_expiration=None if body.issuance_expiration is None else body.issuance_expiration.read_if_given(),
             profile=body.profile_id,
             near=seconds_of("near_expiration", body.near_expiration),

@@ -17,21 +17,22 @@ from blazon.ca.api.shapes import (
     ListQuery,
     Metadata,
     MetadataBody,
+    Password,
     StatusBody,
     SubjectBody,
     also_by_post,
     bodies_of,
     certificate_body,
     certificate_reply,
+    file_of,
     listing_of,
     octets_of,
-    read_certificate_field,
     text_base64,
 )
 from blazon.ca.listing import CERTIFICATE_FIELDS
 from blazon.ca.models import Certificate, Status
 from blazon.ca.service import Certificates, KeyedDraft, SignDraft
-from blazon.ca.x509 import format_serial, parse_serial, parse_time, read_csr
+from blazon.ca.x509 import CertificateFiles, format_serial, parse_serial, parse_time, read_csr
 from blazon.errors import Conflict, Forbidden, Malformed, NotFound, RuleBroken
 from blazon.web import AnyRoute, Call, NoBody, NoQuery, Reply, Route
 
@@ -70,6 +71,7 @@ class ImportCertificateBody(Struct, frozen=True):
     """A certificate made elsewhere."""
 
     certificate: Encoded
+    password: Password = None
     metadata: Metadata | None = None
 
 
@@ -114,8 +116,8 @@ class CertificateApi:
         return await self._reply(certificate, 201, pem)
 
     async def import_certificate(self, call: Call[ImportCertificateBody, NoQuery]) -> Reply:
-        certificate = read_certificate_field("certificate", call.body.certificate)
-        return await self._reply(await self._certificates.import_(call.caller, certificate, call.body.metadata), 201)
+        files = CertificateFiles(file_of("certificate", call.body.certificate), password=call.body.password)
+        return await self._reply(await self._certificates.import_(call.caller, files, call.body.metadata), 201)
 
     async def list_certificates(self, call: Call[NoBody, ListQuery]) -> Reply:
         listing = listing_of(call.query, CERTIFICATE_FIELDS)

@@ -8,7 +8,6 @@ from enum import StrEnum
 from typing import Annotated, Any, Final, TypeVar
 
 import msgspec
-from cryptography import x509
 from msgspec import Meta, Struct
 
 from blazon.ca.events import wire_of_authority, wire_of_certificate
@@ -24,7 +23,6 @@ from blazon.ca.x509 import (
     format_time,
     from_base64,
     parse_duration,
-    read_certificate,
     read_expiration,
 )
 from blazon.engines import KeySpec, KeyType
@@ -45,6 +43,7 @@ __all__ = [
     "Metadata",
     "MetadataBody",
     "Nothing",
+    "Password",
     "StatusBody",
     "SubjectBody",
     "also_by_post",
@@ -54,9 +53,9 @@ __all__ = [
     "certificate_body",
     "certificate_reply",
     "expiration_shown",
+    "file_of",
     "listing_of",
     "octets_of",
-    "read_certificate_field",
     "seconds_of",
     "text_base64",
 ]
@@ -70,7 +69,8 @@ _SLICE: Final = 100
 """Entities whose bodies are made at once, in a millisecond."""
 
 Metadata = dict[str, Any]
-Encoded = Annotated[str, Meta(description="Base64 of PEM.")]
+Encoded = Annotated[str, Meta(description="Base64 of PEM or DER, or of another file as people have them.")]
+Password = Annotated[str, Meta(description="Opens what is encrypted among the files.")] | None
 
 
 class SubjectBody(Struct, frozen=True):
@@ -316,9 +316,9 @@ def octets_of(name: str, text: str) -> bytes:
         raise Malformed(f"{name} is not base64") from None
 
 
-def read_certificate_field(name: str, text: str) -> x509.Certificate:
-    """A certificate in base64 of PEM (or of DER). Raises Malformed."""
-    return read_certificate(octets_of(name, text))
+def file_of(name: str, text: str) -> tuple[str, bytes]:
+    """The name of a field, and the file in it. Raises Malformed."""
+    return name, octets_of(name, text)
 
 
 def seconds_of(name: str, text: str | None) -> int | None:

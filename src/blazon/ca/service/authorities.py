@@ -36,6 +36,8 @@ from blazon.caller import Caller
 from blazon.engines import Engines, KeySpec, KeyType, PublicKey, StoredKey, generate_key
 from blazon.errors import Conflict, NotFound
 from blazon.log import Basis, Decision, EventType, Log, state_of
+from blazon.pkix import Certificate as X509Certificate
+from blazon.pkix import load_certificate
 
 __all__ = ["Authorities", "AuthorityDraft"]
 
@@ -198,10 +200,10 @@ class Authorities:
         found, last = await self._store.page_of_authorities(listing, conditions)
         return found, "" if last is None else bookmark_of(listing, last)
 
-    async def chain(self, caller: Caller, name: str) -> list[x509.Certificate]:
+    async def chain(self, caller: Caller, name: str) -> list[X509Certificate]:
         """The certificate of a CA and those above it."""
         authority = await self.view(caller, name)
-        own = x509.load_der_x509_certificate(authority.certificate)
+        own = load_certificate(authority.certificate)
         return [own, *await self._keyring.chain(authority)]
 
     async def set_metadata(self, caller: Caller, name: str, metadata: dict[str, Any]) -> Authority:

@@ -28,19 +28,24 @@ from blazon.ca.service.rights import Rights, expect
 from blazon.ca.service.rules import Deltas, Issuing
 from blazon.ca.store import Store
 from blazon.ca.x509 import (
+    CertificateFiles,
     CertificationRequest,
     Draft,
     Profile,
     Reason,
     Subject,
     check_public_key,
+    check_shown,
     draft_leaf,
     format_serial,
     is_ca,
+    lowest,
     name_of,
     new_serial,
     read_csr,
+    read_found,
     sign_draft,
+    subject_of,
 )
 from blazon.caller import Caller
 from blazon.clock import NANOSECONDS
@@ -183,14 +188,16 @@ class Certificates:
         own = x509.load_der_x509_certificate(certificate.certificate).public_key() == private_key.public_key()
         return certificate, private_key if own else None
 
-    async def import_(
-        self, caller: Caller, certificate: x509.Certificate, metadata: dict[str, Any] | None
-    ) -> Certificate:
+    async def import_(self, caller: Caller, files: CertificateFiles, metadata: dict[str, Any] | None) -> Certificate:
         """Takes a certificate made elsewhere, or by a CA here before. Raises RuleBroken for that of a CA.
 
-        One certificate is in one list, so that it has one status.
+        One certificate is in one list, so that it has one status. Those above it that came with it are not kept.
         """
+        await self._rights.pki(caller)
+        found, _ = await cpu_threads().run(read_found, files)
+        certificate = lowest(found)
         spec, kept = check_public_key(certificate.public_key()), self._log.metadata.kept(metadata)
+        check_shown(subject_of(certificate.subject))
 
         async def decide() -> Decision:
             basis = await self._rights.pki(caller)

@@ -3,20 +3,29 @@
 from collections.abc import Sequence
 
 import msgspec
-from cryptography import x509
-from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from blazon.ca.events import AuthorityState
 from blazon.ca.models import AUTHORITY, EXISTS, PROFILE, Authority, Owner, Status
 from blazon.ca.service import rules
+from blazon.ca.service.keyring import Keyring
 from blazon.ca.service.rules import Deltas, Issuing
 from blazon.ca.store import Store
-from blazon.ca.x509 import Expiration, check_public_key, format_serial, is_self_issued
+from blazon.ca.x509 import (
+    DEFAULT_PROFILE,
+    Expiration,
+    check_public_key,
+    format_serial,
+    is_issued_by,
+    is_self_issued,
+    refusal_by_clients,
+)
 from blazon.clock import NANOSECONDS
 from blazon.engines import StoredKey
-from blazon.errors import Conflict, Malformed, NotFound
+from blazon.errors import Conflict, Malformed, NotFound, RuleBroken
 from blazon.log import Basis, EventType, Log, Record
+from blazon.pkix import Certificate as X509Certificate
+from blazon.pkix import load_certificate
 
 __all__ = ["Certified", "Founding", "authority_of", "der_of", "first_authority"]
 
@@ -44,9 +53,10 @@ def authority_of(record: Record, state: AuthorityState) -> Authority:
 class Founding:
     """Answers what a new CA may be called, where it stands, and what its row is."""
 
-    def __init__(self, log: Log, store: Store, deltas: Deltas) -> None:
+    def __init__(self, log: Log, store: Store, keyring: Keyring, deltas: Deltas) -> None:
         self._log = log
         self._store = store
+        self._keyring = keyring
         self._deltas = deltas
 
     @property
@@ -72,7 +82,7 @@ class Founding:
             raise Conflict(EXISTS, "the common name is the id of another; choose another name")
 
     def state_of_new(
-        self, certificate: x509.Certificate, certified: Certified, *, near: int | None, critical: int | None
+        self, certificate: X509Certificate, certified: Certified, *, near: int | None, critical: int | None
     ) -> AuthorityState:
         """The state of a CA that begins with a certificate."""
         own = Deltas(
@@ -95,17 +105,39 @@ class Founding:
         )
 
     async def placed(
-        self, certificate: x509.Certificate, chain: Sequence[x509.Certificate], identifier: str, basis: Basis
+        self, certificate: X509Certificate, chain: Sequence[X509Certificate], identifier: str, basis: Basis
     ) -> tuple[Issuing, int]:
         """Who issued a certificate from elsewhere: itself, a CA here, or one that is not known."""
         if is_self_issued(certificate):
             return Issuing(identifier, format_serial(certificate.serial_number)), 0
-        above = [known for known in await self._store.all_authorities() if _is_issued_by(certificate, known)]
+        above = [
+            known
+            for known in await self._store.all_authorities()
+            if is_issued_by(certificate, load_certificate(known.certificate))
+        ]
         if above:
             known = min(above, key=lambda each: _likelihood(certificate, each))
             basis[AUTHORITY.of(known.id)] = known.revision
             return Issuing(known.id, known.serial), known.level + 1 if known.level >= 0 else -1
         return Issuing("", format_serial(chain[0].serial_number) if chain else "-"), -1
+
+    async def above(
+        self, issuing: Issuing, identifier: str, chain: Sequence[X509Certificate]
+    ) -> Sequence[X509Certificate]:
+        """The certificates above one from elsewhere: of the CAs here, or else those that came with it."""
+        known = None if issuing.issuer_id == identifier else await self._store.authority(issuing.issuer_id)
+        if known is None:
+            return chain
+        return [load_certificate(known.certificate), *await self._keyring.chain(known)]
+
+    async def check_accepted(
+        self, certificate: X509Certificate, above: Sequence[X509Certificate], profile_id: str, way_out: str
+    ) -> None:
+        """Whether clients accept what a CA issues by its profile. Raises RuleBroken, which names the way out."""
+        stored = await self._store.profile(profile_id) if profile_id else None
+        reason = refusal_by_clients(certificate, above, DEFAULT_PROFILE if stored is None else stored.profile)
+        if reason:
+            raise RuleBroken(f"clients would refuse what the CA issues: {reason}; {way_out}")
 
     async def profile_of(self, name: str, basis: Basis) -> str:
         """The id of a profile by id or name; empty for none. Raises NotFound."""
@@ -118,23 +150,12 @@ class Founding:
         return stored.id
 
 
-def der_of(certificate: x509.Certificate) -> bytes:
+def der_of(certificate: X509Certificate) -> bytes:
     """A certificate as DER."""
     return certificate.public_bytes(Encoding.DER)
 
 
-def _is_issued_by(certificate: x509.Certificate, known: Authority) -> bool:
-    above = x509.load_der_x509_certificate(known.certificate)
-    if certificate.issuer != above.subject:
-        return False
-    try:
-        certificate.verify_directly_issued_by(above)
-    except (ValueError, TypeError, InvalidSignature):
-        return False
-    return True
-
-
-def _likelihood(certificate: x509.Certificate, known: Authority) -> tuple[bool, bool, bool, int, str]:
+def _likelihood(certificate: X509Certificate, known: Authority) -> tuple[bool, bool, bool, int, str]:
     """Of CAs with one name and key, the least is who issued a certificate most likely.
 
     It has the key, it was valid then, it is not revoked, it was here first.

@@ -8,13 +8,12 @@ import asyncio
 from collections.abc import Sequence
 from typing import TypeVar
 
-from cryptography import x509
-
 from blazon.ca.models import Authority
 from blazon.ca.store import Store
 from blazon.ca.x509 import Issuer
 from blazon.errors import NotFound
 from blazon.log import Record
+from blazon.pkix import load_certificate
 
 __all__ = ["Issuers"]
 
@@ -63,7 +62,7 @@ class Issuers:
             by_hashes: dict[tuple[str, bytes, bytes], tuple[str, ...]] = {}
             by_key: dict[str, tuple[str, ...]] = {}
             for authority in sorted(await self._store.all_authorities(), key=_speaks_first):
-                issuer = Issuer.of(x509.load_der_x509_certificate(authority.certificate))
+                issuer = Issuer.of(load_certificate(authority.certificate))
                 for hashes in issuer.cert_id_keys():
                     _add(by_hashes, hashes, authority.id)
                 _add(by_key, issuer.key_id.hex(), authority.id)

@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
 import msgspec
-from cryptography import x509
 
 from blazon.ca.models import AUTHORITY, Authority
 from blazon.ca.service.pauses import Pauses
@@ -15,6 +14,8 @@ from blazon.ca.x509 import DEFAULT_PROFILE, Issuer, Profile, Urls
 from blazon.engines import Engines, PrivateKey, Threads, cpu_threads
 from blazon.errors import Conflict, Malformed, NotFound
 from blazon.log import Basis, Record
+from blazon.pkix import Certificate as X509Certificate
+from blazon.pkix import load_certificate
 
 __all__ = ["Keyring", "Loaded"]
 
@@ -111,7 +112,7 @@ class Keyring:
     async def load(self, authority: Authority) -> Loaded:
         """A CA with its key opened and the profile it issues by."""
         issuer = Issuer.of(
-            x509.load_der_x509_certificate(authority.certificate),
+            load_certificate(authority.certificate),
             await self.chain(authority),
             self._urls(authority.id),
         )
@@ -137,7 +138,7 @@ class Keyring:
             identifier = "" if authority.issuer_id == identifier else authority.issuer_id
         return None
 
-    async def chain(self, authority: Authority) -> list[x509.Certificate]:
+    async def chain(self, authority: Authority) -> list[X509Certificate]:
         """The certificates above a CA, nearest first: of the CAs here, then those that came with the last of them."""
         found: list[bytes] = []
         while authority.issuer_id and authority.issuer_id != authority.id:
@@ -147,7 +148,7 @@ class Keyring:
             found.append(above.certificate)
             authority = above
         found += authority.chain
-        return [x509.load_der_x509_certificate(der) for der in found]
+        return [load_certificate(der) for der in found]
 
     async def reload(self) -> int:
         """Forgets everything."""

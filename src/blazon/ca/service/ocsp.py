@@ -191,7 +191,7 @@ class Ocsp:
 
         One answer has one signer: of CAs with another name or key it says nothing.
         """
-        if cert_id.serial >= 0 and await self._issuers.of_request(cert_id.issuer) == ours:
+        if await self._issuers.of_request(cert_id.issuer) == ours:
             serial = format_serial(cert_id.serial)
             for identifier in ours:
                 facts = await self._store.ocsp_facts(identifier, serial)
@@ -237,4 +237,4 @@ class Ocsp:
 
 
 def _serial(cert_id: CertId) -> str:
-    return format_serial(cert_id.serial) if cert_id.serial >= 0 else ""
+    return format_serial(cert_id.serial)

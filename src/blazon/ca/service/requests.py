@@ -1,10 +1,9 @@
 """CAs whose certificate an outside parent makes: first a request, then the certificate for it."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 import msgspec
-from cryptography import x509
 
 from blazon.ca import events
 from blazon.ca.events import RequestState
@@ -16,22 +15,28 @@ from blazon.ca.service.rights import Rights, expect
 from blazon.ca.store import Store
 from blazon.ca.x509 import (
     CaOptions,
+    CertificateFiles,
     Expiration,
     Subject,
+    certificate_for,
     chain_above,
     check_ca_certificate,
     check_issuance_expiration,
     check_key_pair,
+    check_shown,
     name_of,
+    read_found,
     request_ca,
     subject_of,
 )
 from blazon.caller import Caller
-from blazon.engines import Engines, KeySpec
+from blazon.engines import Engines, KeySpec, cpu_threads
 from blazon.errors import NotFound
 from blazon.log import Decision, EventType, Log, Record
 
 __all__ = ["CompleteDraft", "RequestDraft", "Requests"]
+
+_ANOTHER: Final = "ask the parent for another certificate"
 
 
 class RequestDraft(msgspec.Struct, frozen=True, kw_only=True):
@@ -50,13 +55,9 @@ class RequestDraft(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class CompleteDraft(msgspec.Struct, frozen=True, kw_only=True):
-    """The certificate of an outside parent, those above it, and what shall be otherwise than it was requested.
+    """The certificate of an outside parent with those above it, and what shall be otherwise than it was requested."""
 
-    Those above it come in any order.
-    """
-
-    certificate: x509.Certificate
-    chain: tuple[x509.Certificate, ...] = ()
+    files: CertificateFiles
     issuance_expiration: Expiration | None = None
     profile: str | None = None
     near: int | None = None
@@ -136,20 +137,28 @@ class Requests:
 
         The parent may certify for a shorter time than the CA was to issue for: then give another expiration.
         """
-        certificate, chain = draft.certificate, chain_above(draft.certificate, draft.chain)
+        await self._rights.pki(caller)
+        found, others = await cpu_threads().run(read_found, draft.files)
+        wanted = await self._existing(identifier)
+        certificate = certificate_for(found, wanted.key.load_public_key())
+        chain = chain_above(certificate, (*found, *others))
         issuer = check_ca_certificate(certificate, now=self._founding.seconds, chain=chain)
+        subject = subject_of(certificate.subject)
+        check_shown(subject)
 
         async def decide() -> Decision:
             basis = await self._rights.pki(caller)
             pending = await self._existing(identifier)
             check_key_pair(certificate, pending.key.load_public_key())
-            await self._founding.check_name(identifier, subject_of(certificate.subject).common_name)
+            await self._founding.check_name(identifier, subject.common_name)
             expiration = draft.issuance_expiration or pending.issuance_expiration
             check_issuance_expiration(expiration, now=self._founding.seconds, ca_valid_to=issuer.valid_to)
             profile_id = pending.profile_id
             if draft.profile is not None:
                 profile_id = await self._founding.profile_of(draft.profile, basis)
             issuing, level = await self._founding.placed(certificate, chain, identifier, basis)
+            above = await self._founding.above(issuing, identifier, chain)
+            await self._founding.check_accepted(certificate, above, profile_id, _ANOTHER)
             certified = Certified(
                 id=identifier,
                 type=Owner.MANAGED,

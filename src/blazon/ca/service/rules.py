@@ -7,13 +7,13 @@ import re
 from typing import Any, Final
 
 import msgspec
-from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from blazon.ca.models import UNKNOWN, Authority, Certificate, Owner, Status, status_at
 from blazon.ca.x509 import Reason, Subject, format_serial, subject_of
 from blazon.engines import KeySpec
 from blazon.errors import Malformed, RuleBroken
+from blazon.pkix import Certificate as X509Certificate
 
 __all__ = [
     "Deltas",
@@ -79,7 +79,7 @@ class Issuing(msgspec.Struct, frozen=True):
 
 
 def issued_fields(
-    certificate: x509.Certificate, spec: KeySpec, issuing: Issuing, deltas: Deltas, now: int
+    certificate: X509Certificate, spec: KeySpec, issuing: Issuing, deltas: Deltas, now: int
 ) -> dict[str, Any]:
     """The fields of a new row that a certificate says by itself. `now` is in Unix nanoseconds."""
     valid_from = int(certificate.not_valid_before_utc.timestamp())

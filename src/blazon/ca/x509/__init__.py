@@ -8,7 +8,16 @@ Times are Unix seconds, as X.509 has no finer ones and its last, 9999-12-31T23:5
 (cannot be read), RuleBroken (can be read, a rule says no) and what a key raises (EngineUnavailable).
 """
 
-from blazon.ca.x509.chains import chain_above, check_ca_certificate, check_key_pair, is_ca, is_self_issued
+from blazon.ca.x509.acceptance import refusal_by_clients
+from blazon.ca.x509.bundles import Bundle, CertificateFiles, certificate_for, lowest, read_bundle, read_found
+from blazon.ca.x509.chains import (
+    chain_above,
+    check_ca_certificate,
+    check_key_pair,
+    is_ca,
+    is_issued_by,
+    is_self_issued,
+)
 from blazon.ca.x509.constraints import NameConstraints
 from blazon.ca.x509.durations import (
     NO_END,
@@ -36,7 +45,7 @@ from blazon.ca.x509.issuing import (
     sign_draft,
 )
 from blazon.ca.x509.keys import Strength, check_public_key, strength_of
-from blazon.ca.x509.names import Subject, name_of, subject_of
+from blazon.ca.x509.names import Subject, check_shown, name_of, subject_of
 from blazon.ca.x509.ocsp import (
     CertId,
     CertState,
@@ -66,10 +75,12 @@ __all__ = [
     "DEFAULT_PROFILE",
     "NO_END",
     "BeyondCa",
+    "Bundle",
     "CaOptions",
     "CertId",
     "CertState",
     "CertStatus",
+    "CertificateFiles",
     "CertificationRequest",
     "Draft",
     "Expiration",
@@ -89,6 +100,7 @@ __all__ = [
     "Subject",
     "Urls",
     "build_crl",
+    "certificate_for",
     "chain_above",
     "check_ca_certificate",
     "check_draft",
@@ -96,6 +108,7 @@ __all__ = [
     "check_key_pair",
     "check_profile",
     "check_public_key",
+    "check_shown",
     "crl_entry",
     "decode_ocsp_path",
     "draft_leaf",
@@ -107,7 +120,9 @@ __all__ = [
     "format_time",
     "from_base64",
     "is_ca",
+    "is_issued_by",
     "is_self_issued",
+    "lowest",
     "name_of",
     "new_serial",
     "ocsp_error",
@@ -115,13 +130,16 @@ __all__ = [
     "parse_serial",
     "parse_time",
     "pem_of",
+    "read_bundle",
     "read_certificate",
     "read_certificates",
     "read_csr",
     "read_expiration",
+    "read_found",
     "read_ocsp_request",
     "read_private_key",
     "read_serial",
+    "refusal_by_clients",
     "request_ca",
     "sign_draft",
     "sign_ocsp",

@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from blazon.ca.x509.der import NULL, object_identifier, sequence
 from blazon.ca.x509.extensions import extension_of
 from blazon.engines import KeyType, PrivateKey, PublicKey, spec_of
+from blazon.pkix import Certificate
 
 __all__ = ["algorithm_identifier", "hash_of", "key_bits", "key_id_of", "sign_bytes"]
 
@@ -81,7 +82,7 @@ def key_bits(public_key: PublicKey) -> bytes:
     return asn1.decode_der(_PublicKeyInfo, der).subject_public_key.as_bytes()
 
 
-def key_id_of(certificate: x509.Certificate) -> bytes:
+def key_id_of(certificate: Certificate) -> bytes:
     """The key identifier a certificate names, or the one its key has (RFC 5280 §4.2.1.2 (1))."""
     found = extension_of(certificate.extensions, x509.SubjectKeyIdentifier)
     if found is not None:

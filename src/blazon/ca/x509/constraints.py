@@ -20,6 +20,11 @@ from blazon.errors import RuleBroken
 __all__ = ["NameConstraints", "check_names", "constraints_of"]
 
 
+_MOST_SUBTREES: Final = 256
+"""In all: the certificate goes into events, and clients compare each name with each of them."""
+_MOST_OCTETS: Final = 32 * 1024
+
+
 class NameConstraints(msgspec.Struct, frozen=True):
     """Subtrees of names, each as text. Nothing at all constrains nothing.
 
@@ -40,7 +45,13 @@ class NameConstraints(msgspec.Struct, frozen=True):
 
 
 def constraints_of(constraints: NameConstraints) -> x509.NameConstraints | None:
-    """The extension's value, or None when nothing is constrained. Raises RuleBroken for a subtree that is none."""
+    """The extension's value, or None when nothing is constrained.
+
+    Raises RuleBroken: a subtree is none, there are more than 256, or they take more than 32 KiB.
+    """
+    count = sum(map(len, msgspec.structs.astuple(constraints)))
+    if count > _MOST_SUBTREES:
+        raise RuleBroken(f"there are {count} name constraints, at most {_MOST_SUBTREES} are allowed")
     permitted, excluded = (
         [
             *(x509.DNSName(_host(dns)) for dns in getattr(constraints, f"{side}_dns")),
@@ -53,7 +64,10 @@ def constraints_of(constraints: NameConstraints) -> x509.NameConstraints | None:
     )
     if not permitted and not excluded:
         return None
-    return x509.NameConstraints(permitted or None, excluded or None)
+    value = x509.NameConstraints(permitted or None, excluded or None)
+    if len(value.public_bytes()) > _MOST_OCTETS:
+        raise RuleBroken(f"the name constraints take more than {_MOST_OCTETS} octets")
+    return value
 
 
 def _host(text: str) -> str:

@@ -13,6 +13,7 @@ from typing import Final
 
 import msgspec
 
+from blazon.clock import NANOSECONDS, parse_rfc3339
 from blazon.errors import Malformed, RuleBroken
 
 __all__ = [
@@ -113,11 +114,8 @@ def format_duration(nanoseconds: int) -> str:
 def parse_time(text: str) -> int:
     """A time in RFC 3339 as Unix seconds, a part of a second left out. Raises Malformed."""
     try:
-        parsed = datetime.fromisoformat(text)
-        if parsed.tzinfo is None or "T" not in text.upper():
-            raise ValueError("no zone")
-        return int(parsed.timestamp() // 1)
-    except (ValueError, OverflowError):
+        return parse_rfc3339(text) // NANOSECONDS
+    except ValueError:
         raise Malformed("a time is as in RFC 3339, such as 2030-01-31T12:00:00Z") from None
 
 

@@ -18,6 +18,9 @@ _LOCAL: Final = re.compile(r"[a-zA-Z0-9!#$%&'*+/=?^_`{|}~-]+(?:\.[a-zA-Z0-9!#$%&
 _SCHEME: Final = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]*")
 _URI: Final = re.compile(r"[A-Za-z0-9\-._~:/?#\[\]@!$&'()*+,;=%]+")  # RFC 3986 §2
 _LONGEST_URI: Final = 2048
+_MOST_CHARACTERS: Final = 32 * 1024
+"""Of all names together: the certificate goes into events."""
+_FEW: Final = _MOST_CHARACTERS // _LONGEST_URI
 
 
 class NameType(StrEnum):
@@ -41,6 +44,8 @@ def checked_names(
     found = tuple(dict.fromkeys(names))
     if len(found) > most:
         raise RuleBroken(f"there are {len(found)} alternative names, at most {most} are allowed")
+    if len(found) > _FEW and sum(len(str(name.value)) for name in found) > _MOST_CHARACTERS:
+        raise RuleBroken(f"the alternative names are longer than {_MOST_CHARACTERS} characters together")
     for name in found:
         kind = _kind(name)
         if kind not in allowed:

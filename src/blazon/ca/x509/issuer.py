@@ -6,13 +6,15 @@ from typing import Final
 
 import msgspec
 from cryptography import x509
+from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from blazon.ca.x509.algorithms import key_bits, key_id_of
 from blazon.ca.x509.extensions import Urls, access_extension, crl_extension, extension, extension_of
 from blazon.engines import KeySpec, PublicKey, spec_of
 from blazon.errors import RuleBroken
+from blazon.pkix import Certificate, subject_der
 
-__all__ = ["Issuer"]
+__all__ = ["Issuer", "allowed_purposes"]
 
 OCSP_HASHES: Final = ("sha1", "sha256", "sha384", "sha512")
 """Hashes a client may name a CA by (RFC 6960 §4.1.1)."""
@@ -25,10 +27,11 @@ class Issuer(msgspec.Struct, frozen=True, eq=False):
     number; it heeds the parents too. `constraints` are those of the CA and of every parent that was given.
     `extensions` are what every certificate of this CA carries: authority key identifier, information access, CRL
     distribution point. `name_der` is the encoded subject. `signs_crls` is whether its key usage lets it (RFC 5280
-    §6.3.3 (f)): a CA from outside may not, and its certificates then name no CRL.
+    §6.3.3 (f)): a CA from outside may not, and its certificates then name no CRL. `purposes` are the extended key
+    usages it may give, as object identifiers, None for any.
     """
 
-    certificate: x509.Certificate
+    certificate: Certificate
     name: x509.Name
     name_der: bytes
     key_id: bytes
@@ -42,11 +45,10 @@ class Issuer(msgspec.Struct, frozen=True, eq=False):
     extensions: tuple[x509.Extension[x509.ExtensionType], ...]
     urls: Urls
     signs_crls: bool
+    purposes: frozenset[str] | None
 
     @classmethod
-    def of(
-        cls, certificate: x509.Certificate, chain: Sequence[x509.Certificate] = (), urls: Urls | None = None
-    ) -> "Issuer":
+    def of(cls, certificate: Certificate, chain: Sequence[Certificate] = (), urls: Urls | None = None) -> "Issuer":
         """The CA of a certificate. `chain` is its parents, nearest first. Raises RuleBroken: it is not a CA's."""
         urls = urls or Urls()
         constraints = extension_of(certificate.extensions, x509.BasicConstraints)
@@ -62,7 +64,7 @@ class Issuer(msgspec.Struct, frozen=True, eq=False):
         return cls(
             certificate=certificate,
             name=certificate.subject,
-            name_der=certificate.subject.public_bytes(),
+            name_der=subject_der(certificate),
             key_id=key_id,
             public_key=public_key,
             spec=spec,
@@ -78,6 +80,7 @@ class Issuer(msgspec.Struct, frozen=True, eq=False):
             extensions=(authority_key, *access_extension(urls), *(crl_extension(urls) if signs_crls else ())),
             urls=urls,
             signs_crls=signs_crls,
+            purposes=allowed_purposes(certificate, chain),
         )
 
     def cert_id_keys(self) -> tuple[tuple[str, bytes, bytes], ...]:
@@ -88,7 +91,7 @@ class Issuer(msgspec.Struct, frozen=True, eq=False):
         )
 
 
-def _path_length(certificate: x509.Certificate, chain: Sequence[x509.Certificate]) -> int | None:
+def _path_length(certificate: Certificate, chain: Sequence[Certificate]) -> int | None:
     """The least of what the CA and its parents leave (RFC 5280 §4.2.1.9)."""
     left = []
     below = 0
@@ -99,3 +102,17 @@ def _path_length(certificate: x509.Certificate, chain: Sequence[x509.Certificate
         # A CA that issued itself a certificate does not count (RFC 5280 §6.1.4 (l)).
         below += each.subject != each.issuer
     return min(left, default=None)
+
+
+def allowed_purposes(certificate: Certificate, chain: Sequence[Certificate] = ()) -> frozenset[str] | None:
+    """The extended key usages a CA may give, as object identifiers; None for any.
+
+    RFC 5280 does not say that those of a CA bind what it issues; OpenSSL, Go, GnuTLS and Windows heed it all the same.
+    """
+    allowed = None
+    for each in (certificate, *chain):
+        found = extension_of(each.extensions, x509.ExtendedKeyUsage)
+        if found is not None and ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE not in found:
+            own = frozenset(usage.dotted_string for usage in found)
+            allowed = own if allowed is None else allowed & own
+    return allowed

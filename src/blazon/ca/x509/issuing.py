@@ -11,15 +11,25 @@ Issuing is a procedure of steps, of which these are the ones without I/O:
 Times are Unix seconds. The clock and the serial number come from the caller.
 """
 
-from datetime import datetime, timedelta
 from typing import Any, Final
 
 import msgspec
 from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
-from blazon.ca.x509.algorithms import hash_of
+from blazon.ca.x509.algorithms import algorithm_identifier, hash_of, sign_bytes
 from blazon.ca.x509.constraints import NameConstraints, check_names, constraints_of
+from blazon.ca.x509.der import (
+    BOOLEAN_TRUE,
+    bit_string,
+    explicit,
+    integer,
+    object_identifier,
+    octets,
+    sequence,
+    time,
+)
 from blazon.ca.x509.durations import NO_END, Expiration, format_time
 from blazon.ca.x509.extensions import KeyUsage, extension, usage_extension
 from blazon.ca.x509.issuer import Issuer
@@ -46,7 +56,6 @@ __all__ = [
 
 AnyExtension = x509.Extension[x509.ExtensionType]
 
-_EPOCH: Final = datetime(1970, 1, 1)  # noqa: DTZ001 - cryptography's builders take UTC without a zone
 _NO_CA: Final = extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
 _CA_USAGE: Final = (KeyUsage.DIGITAL_SIGNATURE, KeyUsage.KEY_CERT_SIGN, KeyUsage.CRL_SIGN)
 
@@ -103,7 +112,7 @@ def draft_leaf(
         valid_to=_leaf_end(issuer, profile, now, default_validity, valid_to),
         extensions=(
             _NO_CA,
-            *requested_extensions(profile, request, name),
+            *requested_extensions(profile, request, name, issuer.purposes),
             _key_identifier(request.public_key),
             *issuer.extensions,
         ),
@@ -249,16 +258,26 @@ def sign_draft(draft: Draft, private_key: PrivateKey) -> x509.Certificate:
     Raises EngineUnavailable.
     """
     signer = draft.public_key if draft.issuer is None else draft.issuer.public_key
-    builder = x509.CertificateBuilder(
-        issuer_name=draft.subject if draft.issuer is None else draft.issuer.name,
-        subject_name=draft.subject,
-        public_key=draft.public_key,
-        serial_number=draft.serial,
-        not_valid_before=_moment(draft.valid_from),
-        not_valid_after=_moment(draft.valid_to),
-        extensions=list(draft.extensions),
+    subject = draft.subject.public_bytes()
+    algorithm = algorithm_identifier(signer)
+    content = sequence(
+        explicit(0, integer(2)),  # version 3
+        integer(draft.serial),
+        algorithm,
+        # As it stands in the issuer's certificate, also where nobody would write a name so today (§4.1.2.4, §7.1).
+        subject if draft.issuer is None else draft.issuer.name_der,
+        sequence(time(draft.valid_from), time(draft.valid_to)),
+        subject,
+        draft.public_key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo),
+        explicit(3, sequence(*map(_encoded, draft.extensions))),
     )
-    return builder.sign(private_key, hash_of(signer))
+    signature = sign_bytes(private_key, signer, content)
+    return x509.load_der_x509_certificate(sequence(content, algorithm, bit_string(signature)))
+
+
+def _encoded(found: AnyExtension) -> bytes:
+    critical = BOOLEAN_TRUE if found.critical else b""
+    return sequence(object_identifier(found.oid.dotted_string), critical, octets(found.value.public_bytes()))
 
 
 def request_ca(private_key: PrivateKey, subject: Subject, options: CaOptions | None = None) -> bytes:
@@ -266,8 +285,6 @@ def request_ca(private_key: PrivateKey, subject: Subject, options: CaOptions | N
 
     It asks for what a subordinate CA needs; what it gets is the parent's to say. Raises RuleBroken, EngineUnavailable.
     """
-    from cryptography.hazmat.primitives.serialization import Encoding
-
     name = name_of(subject)
     if not name.rdns:
         raise RuleBroken("a CA needs a subject")
@@ -301,10 +318,6 @@ def _ca_extensions(options: CaOptions) -> tuple[AnyExtension, ...]:
 
 def _key_identifier(public_key: PublicKey) -> x509.Extension[x509.SubjectKeyIdentifier]:
     return extension(x509.SubjectKeyIdentifier.from_public_key(public_key), critical=False)
-
-
-def _moment(seconds: int) -> datetime:
-    return _EPOCH + timedelta(seconds=seconds)
 
 
 def _shown(seconds: int) -> str:

@@ -5,13 +5,14 @@ from enum import StrEnum
 from functools import lru_cache
 from typing import Final
 
+from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import rsa
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from cryptography.x509.oid import PublicKeyAlgorithmOID
 
 from blazon.engines import KeySpec, KeyType, spec_of
 from blazon.errors import RuleBroken
 
-__all__ = ["Strength", "check_plain", "check_private_key", "check_public_key", "strength_of"]
+__all__ = ["Strength", "check_algorithm", "check_private_key", "check_public_key", "strength_of"]
 
 _LEAST_RSA: Final = 2048
 _MOST_RSA: Final = 8192
@@ -81,15 +82,13 @@ def check_private_key(private_key: object) -> KeySpec:
     return spec
 
 
-def check_plain(public_key: object, around: bytes) -> None:
-    """Whether the key stands in `around` (DER) as it would in what we make of it. Raises RuleBroken.
+def check_algorithm(public_key: object, algorithm: x509.ObjectIdentifier) -> None:
+    """Whether a key may be used as every key of its kind. `algorithm` is that beside it. Raises RuleBroken.
 
     An RSA key may be bound to one padding (id-RSASSA-PSS, RFC 4055 §1.2); `cryptography` reads it as one that is not.
     """
-    if isinstance(public_key, rsa.RSAPublicKey):
-        plain = public_key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-        if plain not in around:
-            raise RuleBroken("the RSA key is not of type rsaEncryption; one that is bound to PSS is not supported")
+    if isinstance(public_key, rsa.RSAPublicKey) and algorithm != PublicKeyAlgorithmOID.RSAES_PKCS1_v1_5:
+        raise RuleBroken("the RSA key is not of type rsaEncryption; one that is bound to PSS is not supported")
 
 
 def _check_exponent(exponent: int) -> None:

@@ -17,7 +17,17 @@ from blazon.ca.x509.names import Subject, name_of
 from blazon.engines import KeySpec, KeyType
 from blazon.errors import RuleBroken
 
-__all__ = ["DEFAULT_PROFILE", "EXTENDED_KEY_USAGES", "BeyondCa", "Honoured", "KeyRule", "Profile", "check_profile"]
+__all__ = [
+    "DEFAULT_PROFILE",
+    "TIME_STAMPING",
+    "TIME_STAMPING_USAGES",
+    "BeyondCa",
+    "Honoured",
+    "KeyRule",
+    "Profile",
+    "check_profile",
+    "purposes_of",
+]
 
 EXTENDED_KEY_USAGES: Final = {
     "serverAuth": "1.3.6.1.5.5.7.3.1",
@@ -31,10 +41,14 @@ EXTENDED_KEY_USAGES: Final = {
 `OCSPSigning` has none: only a responder of the CA itself gets it. Nor has `anyExtendedKeyUsage`.
 """
 
+TIME_STAMPING: Final = EXTENDED_KEY_USAGES["timeStamping"]
+
 _RESERVED_USAGES: Final = frozenset(("1.3.6.1.5.5.7.3.9", "2.5.29.37.0"))
 _OID: Final = re.compile(r"[0-2](\.(0|[1-9]\d{0,9})){1,30}", re.ASCII)
 _CA_USAGES: Final = frozenset((KeyUsage.KEY_CERT_SIGN, KeyUsage.CRL_SIGN))
+TIME_STAMPING_USAGES: Final = frozenset((KeyUsage.DIGITAL_SIGNATURE, KeyUsage.CONTENT_COMMITMENT))
 _MOST_NAMES: Final = 1000
+_MOST_ENTRIES: Final = 64
 _LONGEST_BACKDATE: Final = 86400
 
 
@@ -104,8 +118,14 @@ DEFAULT_PROFILE: Final = Profile()
 """TLS for devices: client and server, the names of the request honoured, as long as the CA says."""
 
 
+def purposes_of(profile: Profile) -> tuple[str, ...]:
+    """The extended key usages of a profile as object identifiers, each once."""
+    return tuple(dict.fromkeys(EXTENDED_KEY_USAGES.get(usage, usage) for usage in profile.extended_key_usage))
+
+
 def check_profile(profile: Profile) -> None:
     """Whether a profile makes sense. Raises RuleBroken."""
+    _check_lengths(profile)
     if profile.validity is not None:
         _check_validity(profile.validity)
     if not 0 <= profile.backdate <= _LONGEST_BACKDATE:
@@ -116,6 +136,17 @@ def check_profile(profile: Profile) -> None:
         raise RuleBroken("key_usage names at least one usage")
     if _CA_USAGES.intersection(profile.key_usage):
         raise RuleBroken("keyCertSign and cRLSign are for CAs; a profile makes other certificates")
+    _check_purposes(profile)
+    if not all(map(_is_oid, profile.policies)):
+        raise RuleBroken("policies are object identifiers of at most 63 octets, such as 1.3.6.1.4.1.1.2")
+    if not profile.allowed_keys or any(rule.least > rule.most for rule in profile.allowed_keys):
+        raise RuleBroken("allowed_keys names at least one kind of key, from least to most bits")
+    if len(set(profile.policies)) != len(profile.policies):
+        raise RuleBroken("policies name each only once")
+    name_of(profile.subject)
+
+
+def _check_purposes(profile: Profile) -> None:
     for usage in profile.extended_key_usage:
         oid = EXTENDED_KEY_USAGES.get(usage, usage)
         if oid in _RESERVED_USAGES or not _is_oid(oid):
@@ -123,14 +154,20 @@ def check_profile(profile: Profile) -> None:
                 f"extended_key_usage {usage[:60]!r}: use {', '.join(EXTENDED_KEY_USAGES)} or an object identifier of"
                 " another usage than OCSPSigning and anyExtendedKeyUsage"
             )
-    if not all(map(_is_oid, profile.policies)):
-        raise RuleBroken("policies are object identifiers of at most 63 octets, such as 1.3.6.1.4.1.1.2")
-    if not profile.allowed_keys or any(rule.least > rule.most for rule in profile.allowed_keys):
-        raise RuleBroken("allowed_keys names at least one kind of key, from least to most bits")
-    for many in (profile.extended_key_usage, profile.policies):
-        if len(set(many)) != len(many):
-            raise RuleBroken("extended_key_usage and policies name each only once")
-    name_of(profile.subject)
+    purposes = purposes_of(profile)
+    if len(purposes) != len(profile.extended_key_usage):
+        raise RuleBroken("extended_key_usage names each only once")
+    if TIME_STAMPING in purposes and len(purposes) > 1:
+        raise RuleBroken("timeStamping stands alone in extended_key_usage, or no client accepts it (RFC 3161 §2.3)")
+    if TIME_STAMPING in purposes and not TIME_STAMPING_USAGES.intersection(profile.key_usage):
+        raise RuleBroken("with timeStamping, key_usage names digitalSignature or contentCommitment (RFC 3161 §2.3)")
+
+
+def _check_lengths(profile: Profile) -> None:
+    """A profile goes into events whole: its lists are bounded."""
+    for name in ("key_usage", "extended_key_usage", "honour_extensions", "name_types", "allowed_keys", "policies"):
+        if len(getattr(profile, name)) > _MOST_ENTRIES:
+            raise RuleBroken(f"{name} has more than {_MOST_ENTRIES} entries")
 
 
 def _check_validity(validity: Expiration) -> None:

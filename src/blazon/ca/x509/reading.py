@@ -1,30 +1,42 @@
-"""Reading certificates, requests and keys strictly: one object, whole, and nothing after it.
+"""Reading certificates, requests and keys, and the rules each must keep by itself.
 
-PEM is as RFC 7468 has it, without words around it; DER has no trailing bytes. What cannot be read is Malformed; what
-can be read and is not acceptable (a weak key, a wrong signature of a request) is RuleBroken. No private key is quoted.
+Files of every usual form are taken, and encodings that strict parsers refuse (`blazon.pkix`). What cannot be read is
+Malformed; what can be read and is not acceptable (a weak key, a wrong signature of a request) is RuleBroken. No private
+key is quoted.
 """
 
 import base64
 import binascii
-import re
-import warnings
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+import contextlib
+from collections.abc import Sequence
 from typing import Final
 
 import msgspec
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.serialization import Encoding, load_der_private_key
+from cryptography.hazmat.primitives.serialization import Encoding
 
-from blazon.ca.x509.keys import check_plain, check_private_key, check_public_key
+from blazon.ca.x509.keys import check_algorithm, check_private_key, check_public_key
 from blazon.engines import KeySpec, PrivateKey, PublicKey
 from blazon.errors import Malformed, RuleBroken
+from blazon.pkix import (
+    LARGEST,
+    Certificate,
+    EncodedKey,
+    Request,
+    load_certificate,
+    load_request,
+    only_block,
+    read_contents,
+    read_key,
+)
 
 __all__ = [
     "CertificationRequest",
     "from_base64",
+    "loaded_certificates",
+    "opened_key",
     "pem_of",
     "read_certificate",
     "read_certificates",
@@ -32,14 +44,12 @@ __all__ = [
     "read_private_key",
 ]
 
-_LARGEST: Final = 256 * 1024
+_LARGEST_CERTIFICATE: Final = 64 * 1024
+"""Octets. It goes into events: a certificate with a key and a signature of the largest kind takes half of this."""
 _MOST_CERTIFICATES: Final = 16
-_BLOCK: Final = re.compile(
-    rb"-----BEGIN ([A-Z0-9 ]{1,40})-----[ \t]*\r?\n([A-Za-z0-9+/=\r\n \t]*\n)-----END \1-----[ \t]*(?:\r?\n|$)"
-)
-_CERTIFICATE: Final = (b"CERTIFICATE", b"X509 CERTIFICATE")
-_REQUEST: Final = (b"CERTIFICATE REQUEST", b"NEW CERTIFICATE REQUEST")
-_KEY: Final = (b"PRIVATE KEY", b"RSA PRIVATE KEY", b"EC PRIVATE KEY")
+_MOST_SERIAL_OCTETS: Final = 64
+"""RFC 5280 §4.1.2.2 asks for 20 at most. What is longer than 64 octets could not be asked for by its serial number."""
+_REQUESTS: Final = ("CERTIFICATE REQUEST", "NEW CERTIFICATE REQUEST")
 _WEAK_HASHES: Final = (hashes.MD5, hashes.SHA1)
 
 
@@ -50,68 +60,99 @@ class CertificationRequest(msgspec.Struct, frozen=True):
     public_key: PublicKey
     spec: KeySpec
     extensions: x509.Extensions
-    der: bytes
 
 
-def read_certificate(data: bytes) -> x509.Certificate:
-    """A certificate in PEM or DER. Every extension is decoded. Raises Malformed."""
-    return _certificate(_der(data, "certificate", _CERTIFICATE))
+def read_certificate(data: bytes, password: str | None = None) -> Certificate:
+    """The only certificate in a file. Raises Malformed."""
+    found = read_certificates(data, password)
+    if len(found) > 1:
+        raise Malformed(f"there are {len(found)} certificates; give one")
+    return found[0]
 
 
-def read_certificates(data: bytes) -> list[x509.Certificate]:
-    """A chain of one to 16 certificates in PEM, one after the other, or one in DER. Raises Malformed."""
-    if not _looks_like_pem(data):
-        return [read_certificate(data)]
-    blocks = list(_blocks(data, "certificate", _CERTIFICATE))
-    if len(blocks) > _MOST_CERTIFICATES:
-        raise Malformed(f"the chain has more than {_MOST_CERTIFICATES} certificates")
-    return [_certificate(block) for block in blocks]
+def read_certificates(data: bytes, password: str | None = None) -> list[Certificate]:
+    """The certificates in a file, one to 16, in its order and each once. Raises Malformed."""
+    return loaded_certificates(read_contents(data, password).some_certificates())
+
+
+def loaded_certificates(encoded: Sequence[bytes]) -> list[Certificate]:
+    """Certificates from DER, or BER. Raises Malformed."""
+    if len(encoded) > _MOST_CERTIFICATES:
+        raise Malformed(f"there are {len(encoded)} certificates, more than {_MOST_CERTIFICATES}")
+    if sum(map(len, encoded)) > LARGEST:
+        raise Malformed(f"the certificates are larger than {LARGEST} bytes together")
+    return [_loaded(each) for each in encoded]
+
+
+def _loaded(der: bytes) -> Certificate:
+    if len(der) > _LARGEST_CERTIFICATE:
+        raise Malformed(f"the certificate is larger than {_LARGEST_CERTIFICATE} bytes")
+    certificate = load_certificate(der)
+    number = certificate.serial_number
+    octets = (number if number >= 0 else ~number).bit_length() // 8 + 1
+    if octets > _MOST_SERIAL_OCTETS:
+        raise Malformed(
+            f"the certificate's serial number has {octets} octets; RFC 5280 allows 20, and here at most"
+            f" {_MOST_SERIAL_OCTETS} are taken"
+        )
+    return certificate
 
 
 def read_csr(data: bytes) -> CertificationRequest:
-    """A request in PEM or DER.
+    """The only certificate request in a file.
 
     Raises Malformed; RuleBroken when its key is weak or its signature is not by that key (proof of possession,
     RFC 2986 §3) or by a hash that is broken.
     """
-    der = _der(data, "certificate request", _REQUEST)
-    with _reading("certificate request"):
-        request = x509.load_der_x509_csr(der)
-        public_key = request.public_key()
-        subject = request.subject
-        extensions = request.extensions
-        _check_whole_octets(der, request.signature)
+    request = _read_request(data)
+    public_key = request.public_key
     # The key comes first: to check a signature by a monstrous key takes long.
     spec = check_public_key(public_key)
-    check_plain(public_key, request.tbs_certrequest_bytes)
-    with _reading("certificate request"):
-        if isinstance(request.signature_hash_algorithm, _WEAK_HASHES):
-            raise RuleBroken("the certificate request is signed with a hash that is broken; use SHA-256")
-        if not request.is_signature_valid:
-            raise RuleBroken("the certificate request is not signed by the key in it")
+    algorithm = request.strict.public_key_algorithm_oid  # type: ignore[attr-defined]  # the stubs lack it
+    check_algorithm(public_key, algorithm)
+    try:
+        hashed = request.strict.signature_hash_algorithm
+    except UnsupportedAlgorithm:
+        raise RuleBroken("the certificate request is signed with an algorithm that is not supported") from None
+    if isinstance(hashed, _WEAK_HASHES):
+        raise RuleBroken("the certificate request is signed with a hash that is broken; use SHA-256")
+    if not request.is_signature_valid:
+        raise RuleBroken("the certificate request is not signed by the key in it")
     assert isinstance(public_key, PublicKey)
-    return CertificationRequest(subject, public_key, spec, extensions, der)
+    return CertificationRequest(request.subject, public_key, spec, request.extensions)
 
 
-def read_private_key(data: bytes) -> PrivateKey:
-    """A private key in PEM or DER (PKCS #8, RFC 5958; PKCS #1; SEC 1), not encrypted.
+def _read_request(data: bytes) -> Request:
+    # The short way, for devices by the thousand: one PEM block that says what it is, or DER.
+    block = only_block(data)
+    if block is None or block.label in _REQUESTS:
+        with contextlib.suppress(Malformed):
+            return load_request(data if block is None else block.octets)
+    return load_request(read_contents(data).one_request())
+
+
+def read_private_key(data: bytes, password: str | None = None) -> PrivateKey:
+    """The only private key in a file: PKCS #8 (RFC 5958), PKCS #1, SEC 1 or PKCS #12, in clear or encrypted.
 
     Raises Malformed; RuleBroken when it is weak, of no supported kind, or larger than the keys of CAs are. Call it on
-    a thread: RSA takes a moment.
+    a thread: RSA takes a moment, and so does a password.
     """
-    der = _der(data, "private key", _KEY)
+    return opened_key(read_contents(data, password).one_key(), password)
+
+
+def opened_key(encoded: EncodedKey, password: str | None) -> PrivateKey:
+    """A private key that was found in a file, as `read_private_key` has it."""
+    key = read_key(encoded, password)
     try:
-        # Without OpenSSL's look at an RSA key's numbers, which holds everything else up; ours follows.
-        key = load_der_private_key(der, None, unsafe_skip_rsa_key_validation=True)
+        # `read_key` leaves the numbers of an RSA key alone.
         check_private_key(key)
-    except (ValueError, TypeError, UnsupportedAlgorithm):
-        # Not chained: the text of such an error may quote the key.
-        raise Malformed("the private key cannot be read; give PKCS #8 in PEM, not encrypted") from None
+    except (ValueError, TypeError):
+        raise Malformed("the private key is damaged: its numbers do not fit each other") from None
     assert isinstance(key, PrivateKey)
     return key
 
 
-def pem_of(certificate: x509.Certificate) -> str:
+def pem_of(certificate: Certificate) -> str:
     """A certificate in PEM, with a line feed at its end."""
     return certificate.public_bytes(Encoding.PEM).decode("ascii")
 
@@ -122,94 +163,3 @@ def from_base64(text: str) -> bytes:
         return base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError):
         raise Malformed("the field is not base64") from None
-
-
-def _certificate(der: bytes) -> x509.Certificate:
-    with _reading("certificate"):
-        certificate = x509.load_der_x509_certificate(der)
-        # cryptography decodes late; what is broken must show here, not in a caller.
-        for decode in _DECODED:
-            decode(certificate)
-        _check_whole_octets(der, certificate.signature)
-        if certificate.serial_number <= 0:
-            raise Malformed("the certificate's serial number is not positive (RFC 5280 §4.1.2.2)")
-    return certificate
-
-
-def _check_whole_octets(der: bytes, signature: bytes) -> None:
-    """The BIT STRING of a signature has no unused bits; with some, one signature could be written in two ways."""
-    if not der.endswith(b"\0" + signature):
-        raise ValueError("the signature is not of whole octets")
-
-
-_DECODED: Final[tuple[Callable[[x509.Certificate], object], ...]] = (
-    lambda certificate: certificate.subject,
-    lambda certificate: certificate.issuer,
-    lambda certificate: certificate.extensions,
-    lambda certificate: certificate.public_key(),
-    lambda certificate: certificate.not_valid_before_utc,
-    lambda certificate: certificate.not_valid_after_utc,
-    lambda certificate: certificate.signature_hash_algorithm,
-)
-
-
-@contextmanager
-def _reading(what: str) -> Iterator[None]:
-    """Whatever `cryptography` raises or warns of while it decodes is the sender's mistake."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of odd lengths in names and the like; rules of ours judge them
-        try:
-            yield
-        except (
-            ValueError,
-            TypeError,
-            UnsupportedAlgorithm,
-            x509.DuplicateExtension,
-            x509.UnsupportedGeneralNameType,
-            x509.InvalidVersion,
-        ) as error:
-            raise Malformed(f"the {what} cannot be read: {_reason(error)}") from None
-
-
-def _reason(error: Exception) -> str:
-    text = str(error).splitlines()[0] if str(error) else type(error).__name__
-    return text[:200]
-
-
-def _looks_like_pem(data: bytes) -> bool:
-    return data.lstrip()[:5] == b"-----"
-
-
-def _der(data: bytes, what: str, labels: tuple[bytes, ...]) -> bytes:
-    """The one object of this kind, as DER."""
-    if not data:
-        raise Malformed(f"the {what} is empty")
-    if not _looks_like_pem(data):
-        if len(data) > _LARGEST:
-            raise Malformed(f"the {what} is larger than {_LARGEST} bytes")
-        return data
-    blocks = list(_blocks(data, what, labels))
-    if len(blocks) != 1:
-        raise Malformed(f"there are {len(blocks)} PEM blocks; give one {what}")
-    return blocks[0]
-
-
-def _blocks(data: bytes, what: str, labels: tuple[bytes, ...]) -> Iterator[bytes]:
-    """The PEM blocks of one kind, with nothing but white space around them."""
-    if len(data) > _LARGEST:
-        raise Malformed(f"the {what} is larger than {_LARGEST} bytes")
-    data = data.strip()
-    position = 0
-    while position < len(data):
-        block = _BLOCK.match(data, position)
-        if block is None:
-            raise Malformed(f"the {what} is not PEM: a line -----BEGIN …-----, base64, a line -----END …-----")
-        if block[1] not in labels:
-            raise Malformed(f"the PEM block is a {block[1].decode()}, not a {labels[0].decode()}")
-        try:
-            yield base64.b64decode(block[2].translate(None, b" \t\r\n"), validate=True)
-        except binascii.Error:
-            raise Malformed(f"the base64 of the {what} is broken") from None
-        position = block.end()
-        while data[position : position + 1].isspace():
-            position += 1

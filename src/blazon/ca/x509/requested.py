@@ -9,7 +9,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from blazon.ca.x509.extensions import KeyUsage, extension, extension_of, usable, usage_extension, usages_of
 from blazon.ca.x509.general_names import NameType, checked_names, is_mailbox
 from blazon.ca.x509.names import Subject, checked_name, name_of
-from blazon.ca.x509.profiles import EXTENDED_KEY_USAGES, Honoured, Profile
+from blazon.ca.x509.profiles import TIME_STAMPING, TIME_STAMPING_USAGES, Honoured, Profile, purposes_of
 from blazon.ca.x509.reading import CertificationRequest
 from blazon.errors import RuleBroken
 
@@ -43,22 +43,26 @@ def _with_parts(subject: Subject, parts: Subject) -> Subject:
 
 
 def requested_extensions(
-    profile: Profile, request: CertificationRequest, subject: x509.Name
+    profile: Profile, request: CertificationRequest, subject: x509.Name, allowed: frozenset[str] | None
 ) -> tuple[AnyExtension, ...]:
     """Key usage, extended key usage, policies and alternative names. Raises RuleBroken.
 
-    What the profile does not honour is left out; a request to be a CA is refused, whatever the profile says: who asks
-    for that does not want what it would get.
+    What the profile does not honour is left out, and so are extended key usages the CA may not give (`allowed`; None
+    for any). A request to be a CA is refused, whatever the profile says: who asks for that does not want what it would
+    get.
     """
     _refuse_ca(request.extensions)
-    usages = usable(_usages(profile, request.extensions), request.spec.type)
+    purposes = _purposes(profile, request.extensions, allowed)
+    stamps_time = TIME_STAMPING in purposes
+    usages = usable(_usages(profile, request.extensions, stamps_time=stamps_time), request.spec.type)
     if not usages:
         raise RuleBroken(f"no key usage is left for a key of type {request.spec.type.value}")
     found: list[AnyExtension] = [usage_extension(usages)]
-    purposes = _purposes(profile, request.extensions)
     if purposes:
-        # Not critical: what a client does not know must not keep it from the rest (RFC 5280 §4.2.1.12).
-        found.append(extension(x509.ExtendedKeyUsage(purposes), critical=False))
+        # Not critical: what a client does not know must not keep it from the rest (RFC 5280 §4.2.1.12). Who stamps the
+        # time may do nothing else, and this must be known (RFC 3161 §2.3).
+        value = x509.ExtendedKeyUsage(map(x509.ObjectIdentifier, purposes))
+        found.append(extension(value, critical=stamps_time))
     if profile.policies:
         policies = [x509.PolicyInformation(x509.ObjectIdentifier(oid), None) for oid in profile.policies]
         found.append(extension(x509.CertificatePolicies(policies), critical=False))
@@ -94,21 +98,30 @@ def _refuse_ca(extensions: x509.Extensions) -> None:
         raise RuleBroken("the certificate request asks to answer OCSP, which is for a CA's own responder")
 
 
-def _usages(profile: Profile, extensions: x509.Extensions) -> tuple[KeyUsage, ...]:
-    asked = extension_of(extensions, x509.KeyUsage)
-    if asked is None or Honoured.KEY_USAGE not in profile.honour_extensions:
-        return profile.key_usage
-    return tuple(usage for usage in usages_of(asked) if usage in profile.key_usage)
+def _usages(profile: Profile, extensions: x509.Extensions, *, stamps_time: bool) -> tuple[KeyUsage, ...]:
+    usages, asked = profile.key_usage, extension_of(extensions, x509.KeyUsage)
+    if asked is not None and Honoured.KEY_USAGE in profile.honour_extensions:
+        usages = tuple(usage for usage in usages_of(asked) if usage in usages)
+    return tuple(usage for usage in usages if not stamps_time or usage in TIME_STAMPING_USAGES)
 
 
-def _purposes(profile: Profile, extensions: x509.Extensions) -> list[x509.ObjectIdentifier]:
-    allowed = [x509.ObjectIdentifier(EXTENDED_KEY_USAGES.get(usage, usage)) for usage in profile.extended_key_usage]
+def _purposes(profile: Profile, extensions: x509.Extensions, allowed: frozenset[str] | None) -> tuple[str, ...]:
+    wanted = left = purposes_of(profile)
     asked = extension_of(extensions, x509.ExtendedKeyUsage)
-    if asked is None or Honoured.EXTENDED_KEY_USAGE not in profile.honour_extensions:
-        return allowed
-    left = [oid for oid in allowed if oid in asked]
-    if allowed and not left:
-        raise RuleBroken("the profile allows none of the extended key usages the certificate request asks for")
+    if asked is not None and Honoured.EXTENDED_KEY_USAGE in profile.honour_extensions:
+        named = {usage.dotted_string for usage in asked}
+        left = tuple(usage for usage in wanted if usage in named)
+        if wanted and not left:
+            raise RuleBroken("the profile allows none of the extended key usages the certificate request asks for")
+    if allowed is not None:
+        left = tuple(usage for usage in left if usage in allowed)
+        if wanted and not left:
+            raise RuleBroken(
+                "the certificate of the CA, or of one above it, allows none of the extended key usages of the profile;"
+                " clients would refuse what it issues"
+            )
+    if TIME_STAMPING in left and len(left) > 1:
+        raise RuleBroken("timeStamping stands alone as extended key usage, or no client accepts it (RFC 3161 §2.3)")
     return left
 
 

@@ -12,7 +12,7 @@ MOST_OCTETS: Final = 20
 """RFC 5280 §4.1.2.2."""
 
 _PAIR: Final = "[0-9a-fA-F]{2}"
-_SERIAL: Final = re.compile(f"{_PAIR}(?:(?:{_PAIR})*|(?:-{_PAIR})*|(?::{_PAIR})*)")
+_SERIAL: Final = re.compile(f"-?{_PAIR}(?:(?:{_PAIR})*|(?:-{_PAIR})*|(?::{_PAIR})*)")
 
 
 def new_serial() -> int:
@@ -25,15 +25,15 @@ def new_serial() -> int:
 
 
 def format_serial(serial: int) -> str:
-    """Pairs of hexadecimal digits with `-`: `5c-1f-…`. The serial number is not negative."""
-    if serial < 0:
-        raise ValueError("a serial number is not negative")
-    return serial.to_bytes(max(1, (serial.bit_length() + 7) // 8), "big").hex("-")
+    """Pairs of hexadecimal digits with `-`: `5c-1f-…`; a negative one, as OpenSSL does, with `-` before them."""
+    size = abs(serial)
+    return ("-" if serial < 0 else "") + size.to_bytes(max(1, (size.bit_length() + 7) // 8), "big").hex("-")
 
 
 def read_serial(text: str) -> int:
     """The number of what `format_serial` wrote."""
-    return int(text.replace("-", ""), 16)
+    size = int(text.replace("-", ""), 16)
+    return -size if text.startswith("-") else size
 
 
 def parse_serial(text: str) -> int:
@@ -41,6 +41,6 @@ def parse_serial(text: str) -> int:
 
     Raises Malformed: something else, or more than 64 pairs.
     """
-    if len(text) > 192 or not _SERIAL.fullmatch(text):
+    if len(text) > 193 or not _SERIAL.fullmatch(text):
         raise Malformed("a serial number is pairs of hexadecimal digits with - between them, such as 5c-1f-00")
     return read_serial(text.replace(":", "-"))
