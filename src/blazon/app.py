@@ -66,7 +66,7 @@ class Blazon:
         _make_data_dir(settings)
         # The database first: of two Blazons in one folder the second is to hear of the folder, not of the port.
         database = await open_database(settings.database.url, settings.data_path)
-        redis = _embedded_redis(settings)
+        redis = _embedded_redis(settings, self.health)
         sockets: list[socket.socket] = []
         try:
             sockets.append(listen(settings.http.listen))
@@ -247,7 +247,7 @@ def _make_data_dir(settings: Settings) -> None:
         ) from None
 
 
-def _embedded_redis(settings: Settings) -> EmbeddedRedis | None:
+def _embedded_redis(settings: Settings, health: Health) -> EmbeddedRedis | None:
     if settings.redis.url or not settings.redis.embedded:
         return None
-    return EmbeddedRedis(settings.data_path / "redis", settings.redis.port)
+    return EmbeddedRedis(settings.data_path / "redis", settings.redis.port, health)

@@ -6,6 +6,7 @@ import shlex
 import shutil
 import signal
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -54,7 +55,7 @@ def command(settings_file: Path | None, **given: Any) -> None:
         gc.freeze()
         note_address(settings, started.url)
         is_up = True
-        click.echo(_greeting(settings, started, settings_file))
+        click.echo(_greeting(settings, started, settings_file, blazon.health.troubles))
 
     blazon = Blazon(settings)
 
@@ -70,7 +71,9 @@ def command(settings_file: Path | None, **given: Any) -> None:
             remove_address(settings)
 
 
-def _greeting(settings: Settings, started: "Started", settings_file: Path | None) -> str:
+def _greeting(
+    settings: Settings, started: "Started", settings_file: Path | None, troubles: Mapping[str, str]
+) -> str:
     program = _program()
     url = settings.http.public_url.rstrip("/") or started.url
     place = _place(settings, settings_file)
@@ -83,6 +86,7 @@ def _greeting(settings: Settings, started: "Started", settings_file: Path | None
         f"  {'Redis':<10} {_redis(settings, started.redis_url)}",
         f"  {'RabbitMQ':<10} {_rabbit(settings)}",
         f"  {'Data':<10} {settings.data_path}",
+        *(f"  {'Trouble':<10} {part}: {trouble}" for part, trouble in troubles.items()),
         "",
         "Next, in another terminal:",
         "",
