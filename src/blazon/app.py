@@ -20,7 +20,7 @@ from blazon.log import CURSOR, MIGRATIONS, Catalogue, Log, trim
 from blazon.relay import RabbitRelay, RedisRelay, Relay, RelayMetrics, keep_running, relayed_by_all
 from blazon.room import House, Offers, Parts, Room
 from blazon.settings import Settings
-from blazon.storage import Database, migrate, open_database, open_sealer
+from blazon.storage import Database, check_not_lost, migrate, open_database, open_sealer
 from blazon.web import Dispatcher, HttpMetrics, HttpServer, Limits, ServerSettings, add_pages, listen
 
 __all__ = ["ROOMS", "Blazon", "Started", "catalogue", "make_log"]
@@ -70,6 +70,7 @@ class Blazon:
         sockets: list[socket.socket] = []
         try:
             sockets.append(listen(settings.http.listen))
+            await check_not_lost(database, settings.data_path)
             await asyncio.gather(
                 migrate(database, (MIGRATIONS, *(room.migrations for room in ROOMS))),
                 redis.start() if redis is not None else asyncio.sleep(0),

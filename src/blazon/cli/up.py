@@ -71,9 +71,7 @@ def command(settings_file: Path | None, **given: Any) -> None:
             remove_address(settings)
 
 
-def _greeting(
-    settings: Settings, started: "Started", settings_file: Path | None, troubles: Mapping[str, str]
-) -> str:
+def _greeting(settings: Settings, started: "Started", settings_file: Path | None, troubles: Mapping[str, str]) -> str:
     program = _program()
     url = settings.http.public_url.rstrip("/") or started.url
     place = _place(settings, settings_file)

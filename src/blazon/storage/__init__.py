@@ -18,7 +18,7 @@ from blazon.storage.engine import (
 )
 from blazon.storage.migrate import MigrationSet, create_tables, migrate
 from blazon.storage.open import open_database
-from blazon.storage.sealing import Sealer, check_master_key, load_master_key, open_sealer
+from blazon.storage.sealing import Sealer, check_master_key, check_not_lost, load_master_key, open_sealer
 
 __all__ = [
     "DIALECTS",
@@ -33,6 +33,7 @@ __all__ = [
     "Transaction",
     "Value",
     "check_master_key",
+    "check_not_lost",
     "create_tables",
     "load_master_key",
     "migrate",
