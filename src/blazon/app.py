@@ -14,7 +14,7 @@ from prometheus_client.process_collector import ProcessCollector
 from blazon import ca, things, users
 from blazon.clock import Clock, SystemClock
 from blazon.embedded import EmbeddedRedis
-from blazon.errors import StartError, Unavailable
+from blazon.errors import DatabaseAway, StartError, Unavailable
 from blazon.health import Health
 from blazon.log import CURSOR, MIGRATIONS, Catalogue, Log, trim
 from blazon.relay import RabbitRelay, RedisRelay, Relay, RelayMetrics, keep_running, relayed_by_all
@@ -32,6 +32,10 @@ _TRIM_EVERY = 60.0
 
 _FLUSH = 2.0
 """Seconds a stop waits for the relays to hand on what is recorded."""
+
+_FIRST_PAUSE = 0.5
+_LONGEST_PAUSE = 10.0
+"""Seconds between two tries to reach the database at the start: from the first to the longest, doubling."""
 
 _log = structlog.get_logger("blazon")
 
@@ -65,7 +69,9 @@ class Blazon:
         settings = self._settings
         _make_data_dir(settings)
         # The database first: of two Blazons in one folder the second is to hear of the folder, not of the port.
-        database = await open_database(settings.database.url, settings.data_path)
+        database = await self._open_database()
+        if database is None:
+            return
         redis = _embedded_redis(settings, self.health)
         sockets: list[socket.socket] = []
         try:
@@ -105,6 +111,25 @@ class Blazon:
     def stop(self) -> None:
         """Lets `run` end in order."""
         self._stop.set()
+
+    async def _open_database(self) -> Database | None:
+        """Opens the database, and waits for it as long as the settings say; None when a stop is asked for meanwhile."""
+        settings = self._settings
+        until = asyncio.get_running_loop().time() + settings.database.wait
+        pause = _FIRST_PAUSE
+        while not self._stop.is_set():
+            try:
+                return await open_database(settings.database.url, settings.data_path)
+            except DatabaseAway as error:
+                left = until - asyncio.get_running_loop().time()
+                if left <= 0:
+                    raise
+                _log.warning("waiting for the database", reason=error.reason, seconds=round(left))
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(min(pause, left)):
+                        await self._stop.wait()
+                pause = min(pause * 2, _LONGEST_PAUSE)
+        return None
 
     async def _furnish(self, database: Database) -> tuple[House, list[Parts]]:
         settings = self._settings

@@ -1,4 +1,4 @@
-"""A database that is gone, beside the master key of one that was in use, is refused; a first start that was killed goes on.
+"""A database that is gone is refused beside the key of one that was in use; a first start that was killed goes on.
 
 What was stored is never begun anew without a word: who starts over by mistake would find out by the devices that fail.
 """

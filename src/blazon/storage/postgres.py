@@ -14,7 +14,7 @@ from typing import Any
 
 import asyncpg
 
-from blazon.errors import OutcomeUnknown, StartError, StorageUnavailable
+from blazon.errors import DatabaseAway, OutcomeUnknown, SettingsError, StartError, StorageUnavailable
 from blazon.storage.engine import DIALECTS, Database, Dialect, Lease, Reads, Row, Transaction, Value
 from blazon.storage.pgconnections import Connections, numbered, translated, translation
 
@@ -37,6 +37,8 @@ _PROBE = 10.0
 
 _PROBE_ANSWER = 5.0
 """... and seconds that may take, as beginning to listen may: something between may drop it without a word to us."""
+
+_REFUSED = asyncpg.InvalidAuthorizationSpecificationError
 
 _SCRATCH = "blazon_scratch_"
 
@@ -120,18 +122,27 @@ class PostgresDatabase:
 
     @classmethod
     async def open(cls, url: str, *, schema: str | None = None) -> "PostgresDatabase":
-        """Connects. Raises StartError when the server cannot be reached or refuses."""
+        """Connects. Raises DatabaseAway when the server cannot be reached, and StartError when it refuses."""
         settings = {}
         if schema is not None:  # a scratch schema, which need not outlive a crash
             settings = {"search_path": schema, "synchronous_commit": "off"}
         try:
             database = cls(url, settings)
             encoding = (await database.rows("SHOW server_encoding"))[0][0]
-        except (StorageUnavailable, asyncpg.PostgresError, ValueError) as error:
-            raise StartError(
+        except (StorageUnavailable, asyncpg.PostgresError) as error:
+            # What is wrong with a name or a password does not pass by itself.
+            passes = isinstance(error, StorageUnavailable) and not isinstance(error.__cause__, _REFUSED)
+            raise (DatabaseAway if passes else StartError)(
                 f"cannot open the PostgreSQL database of database.url: {error}. Is the server running, and are host,"
                 " name and password right?"
             ) from error
+        except (ValueError, OverflowError):
+            # What the driver says of a URL repeats parts of it, and it may have taken half a password for a port.
+            raise SettingsError(
+                "database.url is not a URL of PostgreSQL, or a parameter in it is wrong: write"
+                " postgresql://user:password@host:5432/name, and percent-encode what is neither a letter nor a digit in"
+                " user and password"
+            ) from None
         if encoding != "UTF8":
             await database.close()
             raise StartError(
