@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from blazon.cli.options import as_json, place_of_log, read_settings
+from blazon.cli.options import Discreet, as_json, place_of_log, read_settings
 from blazon.cli.output import print_json, print_pairs, print_table, progress
 from blazon.settings import Settings
 
@@ -24,7 +24,7 @@ def command() -> None:
     """Look after the log."""
 
 
-@command.command("status")
+@command.command("status", cls=Discreet)
 @place_of_log
 @as_json
 def status(settings_file: Path | None, json_output: bool, **given: Any) -> None:
@@ -68,7 +68,7 @@ async def _status(settings: Settings) -> dict[str, Any]:
     }
 
 
-@command.command("verify")
+@command.command("verify", cls=Discreet)
 @place_of_log
 @as_json
 def verify(settings_file: Path | None, json_output: bool, **given: Any) -> None:

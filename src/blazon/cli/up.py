@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from blazon.cli.address import note_address, remove_address
-from blazon.cli.options import every_setting, read_settings
+from blazon.cli.options import Discreet, every_setting, read_settings
 from blazon.settings import Settings, unknown_variables
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["command"]
 
 
-@click.command("up")
+@click.command("up", cls=Discreet)
 @every_setting
 def command(settings_file: Path | None, **given: Any) -> None:
     """Start Blazon and run it until Ctrl-C.

@@ -21,7 +21,7 @@ _OTHER_VARIABLES: Final = ("BLAZON_SETTINGS", "BLAZON_URL", "BLAZON_TOKEN", "BLA
 """What the command line reads besides settings."""
 
 _SHOWN: Final = 60
-"""Most characters of a wrong value that an error repeats."""
+"""Most characters of an unknown name that an error repeats."""
 
 
 class Found(NamedTuple):
@@ -130,25 +130,14 @@ class _Reading:
         )
 
     def _wrong(self, field: Field, must_be: str) -> SettingsError:
+        # What was given is not repeated, whichever setting it is: it may be a secret that was put in the wrong place.
         place = self.place_of(field) or field.key
-        given = "" if field.secret or field.schemes else _given(_value(self._values, field))
-        return SettingsError(f"{place}: {field.key} must be {must_be}{given}. {field.description}")
+        return SettingsError(f"{place}: {field.key} must be {must_be}. {field.description}")
 
 
 def _value(tables: Mapping[str, Any], field: Field) -> Any:
     """What was given for a setting; None for nothing. TOML knows no null."""
     return (tables.get(field.table, {}) if field.table else tables).get(field.name)
-
-
-def _given(value: object) -> str:
-    """What was given instead, if it can be said in a few words."""
-    if isinstance(value, str):
-        return f', not "{_short(value)}"' if value.isprintable() else ""
-    if isinstance(value, bool):
-        return f", not {str(value).lower()}"
-    if isinstance(value, int | float):
-        return f", not {_short(str(value))}"
-    return ", not a table" if isinstance(value, dict) else ""
 
 
 def _short(text: str) -> str:
