@@ -13,6 +13,7 @@ from blazon.storage.engine import (
     Reads,
     Row,
     Statement,
+    StorageDamaged,
     Transaction,
     Value,
 )
@@ -30,6 +31,7 @@ __all__ = [
     "Row",
     "Sealer",
     "Statement",
+    "StorageDamaged",
     "Transaction",
     "Value",
     "check_master_key",

@@ -4,10 +4,27 @@ from collections.abc import AsyncGenerator, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Any, Final, NamedTuple, Protocol
 
-__all__ = ["DIALECTS", "Database", "Dialect", "Lease", "Reads", "Row", "Statement", "Transaction", "Value"]
+from blazon.errors import StorageUnavailable
+
+__all__ = [
+    "DIALECTS",
+    "Database",
+    "Dialect",
+    "Lease",
+    "Reads",
+    "Row",
+    "Statement",
+    "StorageDamaged",
+    "Transaction",
+    "Value",
+]
 
 Value = str | int | float | bytes | None
 Row = Sequence[Any]
+
+
+class StorageDamaged(StorageUnavailable):
+    """The database holds something that cannot be read: a damaged page, a text that is no text."""
 
 
 class Statement(NamedTuple):
