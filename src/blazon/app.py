@@ -21,7 +21,7 @@ from blazon.relay import RabbitRelay, RedisRelay, Relay, RelayMetrics, keep_runn
 from blazon.room import House, Offers, Parts, Room
 from blazon.settings import Settings
 from blazon.storage import Database, check_not_lost, migrate, open_database, open_sealer
-from blazon.web import Dispatcher, HttpMetrics, HttpServer, Limits, ServerSettings, add_pages, listen
+from blazon.web import Crowding, Dispatcher, HttpMetrics, HttpServer, Limits, ServerSettings, add_pages, listen
 
 __all__ = ["ROOMS", "Blazon", "Started", "catalogue", "make_log"]
 
@@ -178,7 +178,7 @@ class Blazon:
 
         add_pages(dispatcher, routes, self._registry, check, self.health, str(uuid.uuid4()))
         limits = ServerSettings(http.head_bytes, http.head_time, int(http.keep_alive), max(1, int(http.stop_time)))
-        return HttpServer(dispatcher, sockets, limits)
+        return HttpServer(dispatcher, sockets, limits, Crowding(self._registry, self.health))
 
     def _start_all(
         self, log: Log, parts: Sequence[Parts], relays: Sequence[Relay], redis: EmbeddedRedis | None, server: HttpServer

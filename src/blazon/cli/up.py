@@ -1,7 +1,9 @@
 """`blazon up`."""
 
 import asyncio
+import contextlib
 import os
+import resource
 import shlex
 import shutil
 import signal
@@ -42,6 +44,7 @@ def command(settings_file: Path | None, **given: Any) -> None:
     if "MAKELEVEL" in os.environ:
         die_with_parent()  # `make up` that is killed takes us with it, as Ctrl-C does
     configure(settings.log)
+    _raise_limit_of_files()
     for variable, close in unknown_variables(os.environ):
         hint = f"; did you mean {close}?" if close else ""
         click.echo(f"blazon: there is no setting for {variable}{hint}", err=True)
@@ -69,6 +72,13 @@ def command(settings_file: Path | None, **given: Any) -> None:
     finally:
         if is_up:  # else it is the address of another Blazon in this folder
             remove_address(settings)
+
+
+def _raise_limit_of_files() -> None:
+    """Raises the soft limit of open files to the hard one: each connection is a file, and 1 024 are few."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with contextlib.suppress(OSError, ValueError):  # more than the kernel allows
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 def _greeting(settings: Settings, started: "Started", settings_file: Path | None, troubles: Mapping[str, str]) -> str:

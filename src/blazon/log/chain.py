@@ -136,7 +136,7 @@ def _check(record: Record, expected: int, fact_hash: bytes, trimmed: int) -> Non
         raise LogDamaged(f"record {record.sequence} holds a value of another type in {wrong}", record.sequence)
     if record.hash_after(fact_hash) != record.hash:
         raise LogDamaged(
-            f"the hash of record {record.sequence} ({record.type!r}, {record.id!r}) does not fit: it, or the fact before"
-            " it, was changed or removed",
+            f"the hash of record {record.sequence} ({record.type!r}, {record.id!r}) does not fit: it, or the fact"
+            " before it, was changed or removed",
             record.sequence,
         )
