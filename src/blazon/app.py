@@ -12,7 +12,7 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.process_collector import ProcessCollector
 
 from blazon import ca, things, users
-from blazon.clock import Clock, SystemClock
+from blazon.clock import Clock, ComparedClock, SystemClock
 from blazon.embedded import EmbeddedRedis
 from blazon.errors import DatabaseAway, StartError, Unavailable
 from blazon.health import Health
@@ -32,6 +32,9 @@ _TRIM_EVERY = 60.0
 
 _FLUSH = 2.0
 """Seconds a stop waits for the relays to hand on what is recorded."""
+
+_CLOCKS_EVERY = 2.0
+"""Seconds between two comparisons of the clock, besides those of each batch."""
 
 _FIRST_PAUSE = 0.5
 _LONGEST_PAUSE = 10.0
@@ -54,7 +57,7 @@ class Blazon:
 
     def __init__(self, settings: Settings, clock: Clock | None = None) -> None:
         self._settings = settings
-        self._clock = clock or SystemClock()
+        self._clock = clock or ComparedClock(SystemClock())
         self._registry = CollectorRegistry()
         self.health = Health(self._registry)
         self._tasks: list[asyncio.Task[None]] = []
@@ -186,6 +189,7 @@ class Blazon:
         self._run(server.run(), "http")
         self._run(log.hear_others(), "other processes")
         self._run(self._keep_trimmed(log, relays), "trimming")
+        self._run(self._watch_clocks(log), "clocks")
         if redis is not None:
             self._run(redis.watch(), "embedded redis")
         for part in parts:
@@ -232,6 +236,13 @@ class Blazon:
         for part in parts:
             if part.close is not None:
                 part.close()
+
+    async def _watch_clocks(self, log: Log) -> None:
+        while True:
+            with contextlib.suppress(Unavailable):  # the clock of a database that is away
+                await log.check_time()
+            log.writer.timing.report(self.health)
+            await asyncio.sleep(_CLOCKS_EVERY)
 
     async def _keep_trimmed(self, log: Log, relays: Sequence[Relay]) -> None:
         events = self._settings.events

@@ -5,7 +5,8 @@ Everything here is without I/O but `Plan.run`, which hands the statements to the
 
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
+from time import monotonic_ns
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -13,11 +14,12 @@ from blazon.errors import LogDamaged
 from blazon.log.operation import Apply, Operation
 from blazon.log.record import Record, chain_hash, uuid7
 from blazon.log.types import Kind, SubjectKind
-from blazon.storage import Dialect, Statement, Transaction, Value
+from blazon.storage import Dialect, Reads, Statement, Transaction, Value
 
-__all__ = ["HEAD_SQL", "Head", "Plan", "Scribe", "relied_subjects", "revisions", "take_head"]
+__all__ = ["HEAD_SQL", "Head", "Plan", "Scribe", "Taken", "look_at_head", "relied_subjects", "revisions", "take_head"]
 
-HEAD_SQL = "SELECT sequence, time, hash, trimmed FROM log_head WHERE one = 1"
+_HEAD = "sequence, time, hash, trimmed"
+HEAD_SQL = f"SELECT {_HEAD} FROM log_head WHERE one = 1"
 _MOVE_HEAD = "UPDATE log_head SET sequence = ?, time = ?, hash = ? WHERE one = 1"
 _APPEND = (
     "INSERT INTO events (sequence, id, type, service, kind, subject, actor, time, traceparent, data, hash)"
@@ -38,12 +40,30 @@ class Head(msgspec.Struct, frozen=True):
     trimmed: int
 
 
-async def take_head(tx: Transaction, dialect: Dialect) -> Head:
+class Taken(NamedTuple):
+    """The head, and the time of the database's server (Unix nanoseconds), which it told at most `took` nanoseconds ago.
+
+    The time is None where the database has no clock but that of this process.
+    """
+
+    head: Head
+    time: int | None
+    took: int
+
+
+async def take_head(tx: Transaction, dialect: Dialect) -> Taken:
     """Reads the head and keeps every other writer from it until the transaction ends."""
-    row = await tx.row(HEAD_SQL + dialect.lock)
+    return await look_at_head(tx, dialect.lock)
+
+
+async def look_at_head(source: Reads, lock: str = "") -> Taken:
+    """Reads the head, and the clock with it."""
+    began = monotonic_ns()
+    row = await source.row(f"SELECT {_HEAD}, {source.dialect.clock} FROM log_head WHERE one = 1{lock}")
     if row is None:
         raise LogDamaged("the log has lost its head row; restore the database from a copy", 0)
-    return Head(*row)
+    *head, told = row
+    return Taken(Head(*head), told, monotonic_ns() - began)
 
 
 class Scribe:

@@ -13,6 +13,7 @@ from blazon.caller import Caller
 from blazon.clock import Clock
 from blazon.errors import Conflict, IntegrityConflict, StorageUnavailable, Unavailable
 from blazon.log import once
+from blazon.log.batch import look_at_head
 from blazon.log.listeners import Listener, Listeners
 from blazon.log.operation import Apply, Decision, Operation, Stale
 from blazon.log.reader import Pulse, Reader
@@ -84,9 +85,14 @@ class Log:
 
         To be called before a listener reads what is there already.
         """
+        await self.check_time()
         self._current_at = time.monotonic()
         self._listeners.position = (await self.reader.head()).sequence
         self.pulse.beat(self._listeners.position)
+
+    async def check_time(self) -> None:
+        """Compares the clock with that of the database's server and with the time of the log, as each batch does."""
+        self.writer.timing.now(await look_at_head(self.database))
 
     async def commit(self, caller: Caller, decide: Decide) -> Sequence[Record]:
         """Decides and commits, again when the decision went stale, and returns the records.

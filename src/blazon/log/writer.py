@@ -34,6 +34,7 @@ from blazon.log.listeners import Listener
 from blazon.log.metrics import WriterMetrics
 from blazon.log.operation import Apply, Operation, Stale
 from blazon.log.record import Record
+from blazon.log.timing import Timing
 from blazon.log.types import Catalogue, SubjectKind
 from blazon.storage import Database, Transaction
 
@@ -100,7 +101,7 @@ class Writer:
         self._kinds = kinds
         readers = {(declared.service, declared.name): declared.read for declared in catalogue}
         self._appliers = {key: (readers[key], apply) for key, apply in appliers.items()}
-        self._clock = clock
+        self.timing = Timing(clock, registry)
         self._queue: deque[_Entry] = deque()
         self._operations = 0
         self._observations = 0
@@ -294,8 +295,8 @@ class Writer:
         return admitted
 
     async def _begin(self, tx: Transaction) -> Scribe:
-        head = await take_head(tx, self._database.dialect)
-        return Scribe(head, self._clock.now())
+        taken = await take_head(tx, self._database.dialect)
+        return Scribe(taken.head, self.timing.now(taken))
 
     async def _revisions(self, tx: Transaction, batch: list[_Entry]) -> dict[str, int]:
         subjects = relied_subjects(entry.operation for entry in batch)

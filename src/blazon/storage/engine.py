@@ -40,6 +40,8 @@ class Dialect(NamedTuple):
     name: str
     lock: str
     """Ends a SELECT that must hold its row until the transaction ends."""
+    clock: str
+    """The time of the database's server, in Unix nanoseconds; NULL when it has no clock but that of this process."""
 
     def contains(self, column: str) -> str:
         """A condition: the JSON text in `column` contains the JSON text given as parameter.
@@ -59,8 +61,10 @@ class Dialect(NamedTuple):
 
 
 DIALECTS: Final = {
-    "sqlite": Dialect("sqlite", ""),
-    "postgresql": Dialect("postgresql", " FOR UPDATE"),
+    "sqlite": Dialect("sqlite", "", "NULL"),
+    "postgresql": Dialect(
+        "postgresql", " FOR UPDATE", "CAST(extract(epoch FROM clock_timestamp()) * 1000000000 AS bigint)"
+    ),
 }
 
 
