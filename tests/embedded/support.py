@@ -12,6 +12,9 @@ from prometheus_client import CollectorRegistry
 from blazon.embedded import EmbeddedRedis
 from blazon.health import Health
 
+ENTRIES = 400
+"""How many `fill` leaves in the stream `stream`."""
+
 BUSY = (redis.exceptions.ConnectionError, redis.exceptions.BusyLoadingError)
 
 
@@ -99,3 +102,15 @@ async def started(folder: Path, port: int = 0) -> AsyncIterator[Server]:
         await asyncio.wait([watching])
     finally:
         await asyncio.to_thread(server.redis.stop)
+
+
+async def fill(folder: Path) -> None:
+    """Leaves a base and an increment, both with entries, and a consumer group."""
+    async with started(folder) as server:
+        await server.add(1, ENTRIES // 2)
+        await server.call("XGROUP", "CREATE", "stream", "group", "100-100")
+        await server.call("BGREWRITEAOF")
+        async with asyncio.timeout(20):
+            while (folder / "appendonlydir" / "appendonly.aof.1.base.aof").exists():
+                await asyncio.sleep(0.02)
+        await server.add(ENTRIES // 2 + 1, ENTRIES)

@@ -3,32 +3,22 @@
 import asyncio
 import os
 import shutil
+import subprocess
+import sys
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from blazon.embedded.datafolder import kept_aside, put_aside
-from tests.embedded.support import started
+from tests.embedded.support import ENTRIES, fill, started
 
 SERVERS = ("PATH", "wheel")
-ENTRIES = 400
 
 
 def _choose(server: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(folder / "nothing") if server == "wheel" else os.environ["PATH"])
-
-
-async def _fill(folder: Path) -> None:
-    """Leaves a base and an increment, both with entries, and a consumer group."""
-    async with started(folder) as server:
-        await server.add(1, ENTRIES // 2)
-        await server.call("XGROUP", "CREATE", "stream", "group", "100-100")
-        await server.call("BGREWRITEAOF")
-        async with asyncio.timeout(20):
-            while (folder / "appendonlydir" / "appendonly.aof.1.base.aof").exists():
-                await asyncio.sleep(0.02)
-        await server.add(ENTRIES // 2 + 1, ENTRIES)
 
 
 @pytest.mark.parametrize("first", SERVERS)
@@ -36,7 +26,7 @@ async def test_another_server_reads_the_same_data(tmp_path: Path, first: str, mo
     folder = tmp_path / "redis"
     with monkeypatch.context() as patched:
         _choose(first, tmp_path, patched)
-        await _fill(folder)
+        await fill(folder)
     _choose(next(server for server in SERVERS if server != first), tmp_path, monkeypatch)
     async with started(folder) as server:
         await server.until_well()
@@ -51,7 +41,7 @@ async def test_a_snapshot_another_server_cannot_read_is_put_aside(
 ) -> None:
     """Folders of before hold one, in the format of the server that wrote it."""
     folder = tmp_path / "redis"
-    await _fill(folder)
+    await fill(folder)
     base = folder / "appendonlydir" / "appendonly.aof.2.base.aof"
     base.write_bytes(b"VALKEY080" + bytes(80))
     async with started(folder) as server:
@@ -128,7 +118,7 @@ async def test_damaged_data_are_put_aside_and_reported(
 ) -> None:
     folder = tmp_path / "redis"
     _choose(server_of, tmp_path, monkeypatch)
-    await _fill(folder)
+    await fill(folder)
     DAMAGES[name](folder)
     before = _contents(folder)
     async with started(folder) as server:
@@ -165,7 +155,7 @@ async def test_a_cut_off_end_is_left_out_and_the_rest_kept(
 ) -> None:
     folder = tmp_path / "redis"
     _choose(server_of, tmp_path, monkeypatch)
-    await _fill(folder)
+    await fill(folder)
     size = _increment(folder).stat().st_size
     os.truncate(_increment(folder), size - 100)
     async with started(folder) as server:
@@ -176,7 +166,7 @@ async def test_a_cut_off_end_is_left_out_and_the_rest_kept(
 
 async def test_files_a_kill_leaves_behind_are_no_damage(tmp_path: Path) -> None:
     folder = tmp_path / "redis"
-    await _fill(folder)
+    await fill(folder)
     files = folder / "appendonlydir"
     shutil.copy(_base(folder), files / "appendonly.aof.3.base.aof")
     (files / "appendonly.aof.3.incr.aof").touch()
@@ -200,7 +190,7 @@ async def test_a_first_start_that_was_killed_is_no_damage(tmp_path: Path) -> Non
 
 async def test_data_damaged_while_it_runs_are_put_aside_when_it_ends(tmp_path: Path) -> None:
     folder = tmp_path / "redis"
-    await _fill(folder)
+    await fill(folder)
     async with started(folder) as server:
         port = server.redis.port
         _overwrite(_base(folder))
@@ -217,7 +207,7 @@ async def test_data_that_take_long_to_read_hold_up_no_start_and_are_put_aside_al
 ) -> None:
     monkeypatch.setattr("blazon.embedded.redis._LOADING", 0.0)
     folder = tmp_path / "redis"
-    await _fill(folder)
+    await fill(folder)
     raw = _increment(folder).read_bytes()
     command = b"*5\r\n$4\r\nXADD\r\n$5\r\nother\r\n$1\r\n*\r\n$4\r\nname\r\n$1000\r\n%b\r\n" % (b"x" * 1000)
     _increment(folder).write_bytes(raw + command * 50_000 + b"\0" * 64 + command)
@@ -236,3 +226,24 @@ def test_the_newest_of_what_was_put_aside_is_kept(tmp_path: Path) -> None:
         (folder / "file").touch()
         put.append(put_aside(folder))
     assert kept_aside(folder) == put[-3:]
+
+
+@pytest.mark.parametrize(
+    ("path", "mode", "kept"),
+    [
+        ("appendonlydir/appendonly.aof.manifest", "000", False),
+        ("appendonlydir/appendonly.aof.2.base.aof", "000", False),
+        ("appendonlydir/appendonly.aof.2.incr.aof", "400", False),
+        ("appendonlydir", "000", False),
+        ("redis.log", "000", False),
+        ("redis.lock", "000", False),
+        ("", "000", False),
+        ("", "500", True),  # all there is can be used
+    ],
+)
+def test_data_that_may_not_be_used_are_put_aside(path: str, mode: str, kept: bool) -> None:
+    # Not in a folder of pytest, which only its user may enter.
+    with tempfile.TemporaryDirectory() as folder:
+        words = [sys.executable, "-m", "tests.embedded.unprivileged", f"{folder}/redis", path, mode]
+        ended = subprocess.run(words, capture_output=True, text=True, check=True)
+        assert ended.stdout.splitlines()[-1] == (f"{ENTRIES} 0" if kept else "0 1")
