@@ -50,7 +50,7 @@ _STEADY: Final = 10.0
 """Seconds after which a server that ends is started again after the first pause."""
 
 _TRIES: Final = 3
-"""How often a port may be taken between our choosing it and the server's listening on it."""
+"""How often a port may be taken between our choosing it and the server's listening on it, and a folder be unusable."""
 
 _CRASHES: Final = 2
 """How often a server crashes while it reads its data until the data is held to be damaged."""
@@ -108,16 +108,14 @@ class EmbeddedRedis:
         A server that does not start is reported, and `watch` tries again. Raises StartError when there is none.
         """
         _binary()
-        for left in reversed(range(_TRIES)):
+        for _ in range(_TRIES):
             self.port = free_port(self._wanted_port)
             try:
                 await self._bring_up()
-            except _PortTaken:
-                if left:
-                    continue
-                raise
             except StartError as error:
                 self._report(error)
+                if isinstance(error, _PortTaken):
+                    continue
             break
         if self._wanted_port not in (0, self.port):
             _log.warning(
@@ -160,7 +158,7 @@ class EmbeddedRedis:
     async def _bring_up(self) -> None:
         """Starts the server on its data, or on none when it cannot use what is there. Raises StartError."""
         binary = _binary()
-        while True:
+        for _ in range(_TRIES):
             try:
                 async with self._files() as files:
                     if not is_torn(self._folder):
@@ -173,6 +171,7 @@ class EmbeddedRedis:
                     self._give_up_data()
             except Unusable as error:
                 self._give_up_data(error.reason)
+        raise StartError(f"the embedded Redis cannot use {self._folder}, not even when it is new")
 
     def _give_up_data(self, reason: str = "") -> None:
         aside = put_aside(self._folder)
