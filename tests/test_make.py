@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -86,3 +87,17 @@ def test_the_unit_starts_what_there_is() -> None:
     assert program.endswith("/.venv/bin/blazon")
     shown = _run(Path(sys.executable).parent / "blazon", words[0], "--help").stdout
     assert all(word in shown for word in words if word.startswith("--"))
+
+
+def test_the_unit_is_good_and_never_gives_up(tmp_path: Path) -> None:
+    text = (ROOT / "deploy" / "systemd" / "blazon.service").read_text()
+    unit, _, service = text.partition("[Service]")
+    # Five starts that fail in ten seconds would else be the last ones.
+    assert "\nStartLimitIntervalSec=0\n" in unit
+    assert "\nRestart=always\n" in service
+    if shutil.which("systemd-analyze") is None:  # a machine, or a container, without systemd
+        return
+    copy = tmp_path / "blazon.service"
+    copy.write_text(re.sub(r"^ExecStart=\S+", "ExecStart=/bin/true", text, flags=re.MULTILINE))
+    checked = subprocess.run(["systemd-analyze", "verify", copy], capture_output=True, text=True, check=False)
+    assert (checked.returncode, checked.stderr) == (0, "")

@@ -12,16 +12,16 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.process_collector import ProcessCollector
 
 from blazon import ca, things, users
-from blazon.clock import Clock, SystemClock
+from blazon.clock import Clock, ComparedClock, SystemClock
 from blazon.embedded import EmbeddedRedis
-from blazon.errors import StartError, Unavailable
+from blazon.errors import DatabaseAway, StartError, Unavailable
 from blazon.health import Health
 from blazon.log import CURSOR, METADATA_BYTES, MIGRATIONS, Catalogue, Log, trim
 from blazon.relay import RabbitRelay, RedisRelay, Relay, RelayMetrics, keep_running, relayed_by_all
 from blazon.room import House, Offers, Parts, Room
 from blazon.settings import Settings
-from blazon.storage import Database, migrate, open_database, open_sealer
-from blazon.web import Dispatcher, HttpMetrics, HttpServer, Limits, ServerSettings, add_pages, listen
+from blazon.storage import Database, check_not_lost, migrate, open_database, open_sealer
+from blazon.web import Crowding, Dispatcher, HttpMetrics, HttpServer, Limits, ServerSettings, add_pages, listen
 
 __all__ = ["ROOMS", "Blazon", "Started", "catalogue", "make_log"]
 
@@ -32,6 +32,13 @@ _TRIM_EVERY = 60.0
 
 _FLUSH = 2.0
 """Seconds a stop waits for the relays to hand on what is recorded."""
+
+_CLOCKS_EVERY = 2.0
+"""Seconds between two comparisons of the clock, besides those of each batch."""
+
+_FIRST_PAUSE = 0.5
+_LONGEST_PAUSE = 10.0
+"""Seconds between two tries to reach the database at the start: from the first to the longest, doubling."""
 
 _log = structlog.get_logger("blazon")
 
@@ -50,7 +57,7 @@ class Blazon:
 
     def __init__(self, settings: Settings, clock: Clock | None = None) -> None:
         self._settings = settings
-        self._clock = clock or SystemClock()
+        self._clock = clock or ComparedClock(SystemClock())
         self._registry = CollectorRegistry()
         self.health = Health(self._registry)
         self._tasks: list[asyncio.Task[None]] = []
@@ -65,11 +72,14 @@ class Blazon:
         settings = self._settings
         _make_data_dir(settings)
         # The database first: of two Blazons in one folder the second is to hear of the folder, not of the port.
-        database = await open_database(settings.database.url, settings.data_path)
-        redis = _embedded_redis(settings)
+        database = await self._open_database()
+        if database is None:
+            return
+        redis = _embedded_redis(settings, self.health)
         sockets: list[socket.socket] = []
         try:
             sockets.append(listen(settings.http.listen))
+            await check_not_lost(database, settings.data_path)
             await asyncio.gather(
                 migrate(database, (MIGRATIONS, *(room.migrations for room in ROOMS))),
                 redis.start() if redis is not None else asyncio.sleep(0),
@@ -104,6 +114,25 @@ class Blazon:
     def stop(self) -> None:
         """Lets `run` end in order."""
         self._stop.set()
+
+    async def _open_database(self) -> Database | None:
+        """Opens the database, and waits for it as long as the settings say; None when a stop is asked for meanwhile."""
+        settings = self._settings
+        until = asyncio.get_running_loop().time() + settings.database.wait
+        pause = _FIRST_PAUSE
+        while not self._stop.is_set():
+            try:
+                return await open_database(settings.database.url, settings.data_path)
+            except DatabaseAway as error:
+                left = until - asyncio.get_running_loop().time()
+                if left <= 0:
+                    raise
+                _log.warning("waiting for the database", reason=error.reason, seconds=round(left))
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(min(pause, left)):
+                        await self._stop.wait()
+                pause = min(pause * 2, _LONGEST_PAUSE)
+        return None
 
     async def _furnish(self, database: Database) -> tuple[House, list[Parts]]:
         settings = self._settings
@@ -159,7 +188,7 @@ class Blazon:
 
         add_pages(dispatcher, routes, self._registry, check, self.health, str(uuid.uuid4()))
         limits = ServerSettings(http.head_bytes, http.head_time, int(http.keep_alive), max(1, int(http.stop_time)))
-        return HttpServer(dispatcher, sockets, limits)
+        return HttpServer(dispatcher, sockets, limits, Crowding(self._registry, self.health))
 
     def _start_all(
         self, log: Log, parts: Sequence[Parts], relays: Sequence[Relay], redis: EmbeddedRedis | None, server: HttpServer
@@ -167,6 +196,7 @@ class Blazon:
         self._run(server.run(), "http")
         self._run(log.keep_current(), "memory")
         self._run(self._keep_trimmed(log, relays), "trimming")
+        self._run(self._watch_clocks(log), "clocks")
         if redis is not None:
             self._run(redis.watch(), "embedded redis")
         for part in parts:
@@ -213,6 +243,13 @@ class Blazon:
         for part in parts:
             if part.close is not None:
                 part.close()
+
+    async def _watch_clocks(self, log: Log) -> None:
+        while True:
+            with contextlib.suppress(Unavailable):  # the clock of a database that is away
+                await log.check_time()
+            log.writer.timing.report(self.health)
+            await asyncio.sleep(_CLOCKS_EVERY)
 
     async def _keep_trimmed(self, log: Log, relays: Sequence[Relay]) -> None:
         events = self._settings.events
@@ -272,7 +309,7 @@ def _make_data_dir(settings: Settings) -> None:
         ) from None
 
 
-def _embedded_redis(settings: Settings) -> EmbeddedRedis | None:
+def _embedded_redis(settings: Settings, health: Health) -> EmbeddedRedis | None:
     if settings.redis.url or not settings.redis.embedded:
         return None
-    return EmbeddedRedis(settings.data_path / "redis", settings.redis.port)
+    return EmbeddedRedis(settings.data_path / "redis", settings.redis.port, health)

@@ -6,10 +6,22 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Protocol
 
-__all__ = ["NANOSECONDS", "Clock", "ManualClock", "SystemClock", "parse_rfc3339", "rfc3339"]
+__all__ = [
+    "NANOSECONDS",
+    "TOLERANCE",
+    "Clock",
+    "ComparedClock",
+    "ManualClock",
+    "SystemClock",
+    "parse_rfc3339",
+    "rfc3339",
+]
 
 NANOSECONDS = 1_000_000_000
 """Nanoseconds in a second."""
+
+TOLERANCE = 2 * NANOSECONDS
+"""How far two clocks may be apart: machines that keep time (NTP) are within some milliseconds."""
 
 _ZERO = "0001-01-01T00:00:00Z"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -29,6 +41,28 @@ class SystemClock:
     def now(self) -> int:
         """The time now: Unix nanoseconds, UTC."""
         return time.time_ns()
+
+
+class ComparedClock:
+    """The clock of the machine, compared now and then with one that several machines share.
+
+    While the two are further apart than `TOLERANCE`, it tells the time by the shared one.
+    """
+
+    def __init__(self, machine: Clock) -> None:
+        self._machine = machine
+        self.ahead = 0
+        """Nanoseconds the machine is ahead of the shared clock, negative when behind; 0 while they agree."""
+
+    def now(self) -> int:
+        """The time now: Unix nanoseconds, UTC."""
+        return self._machine.now() - self.ahead
+
+    def compare(self, shared: int, took: int) -> None:
+        """Compares with the shared clock, which told the time `shared` at most `took` nanoseconds ago."""
+        machine = self._machine.now()
+        agrees = machine - took - TOLERANCE <= shared <= machine + TOLERANCE
+        self.ahead = 0 if agrees else machine - shared
 
 
 class ManualClock:

@@ -21,6 +21,7 @@
     ├── IntegrityConflict            a constraint of the database refused a statement
     ├── LogDamaged                   the log contradicts itself
     └── StartError                   Blazon cannot start; says what to mend
+        ├── DatabaseAway             the database cannot be reached; that may pass
         └── SettingsError            a setting is wrong; says where it stands
 
 `blazon.web.failures` maps each of them to an HTTP answer, in one place; a test proves that the map is total.
@@ -30,6 +31,7 @@ Nothing secret is ever put into an error: messages name fields and rules, not va
 __all__ = [
     "BlazonError",
     "Conflict",
+    "DatabaseAway",
     "Forbidden",
     "IntegrityConflict",
     "LogDamaged",
@@ -202,6 +204,10 @@ class StartError(BlazonError):
     """Blazon cannot start. The reason says what to mend."""
 
     title = "cannot start"
+
+
+class DatabaseAway(StartError):
+    """The database cannot be reached. That may pass by itself."""
 
 
 class SettingsError(StartError):

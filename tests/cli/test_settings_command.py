@@ -1,5 +1,7 @@
 """`blazon settings` shows what is set and where it comes from, and never a secret."""
 
+import pytest
+
 from blazon.settings import fields
 from tests.cli.program import Program
 
@@ -62,3 +64,28 @@ def test_a_mistake_stops_it_with_place_and_mend(program: Program) -> None:
 def test_a_variable_that_is_no_setting_is_named(program: Program) -> None:
     ended = program.ok("settings", BLAZON_ADMIN_MAIL="x")
     assert ended.err == "blazon: there is no setting for BLAZON_ADMIN_MAIL; did you mean BLAZON_ADMIN_EMAIL?\n"
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["up", "--admin-password", "correct", "hunter2"],
+        ["up", "--admin-pasword=hunter2"],
+        ["up", "--redis-port", "hunter2"],
+        ["up", "--database-url", "postgresql://u:hunter2@h:hunter2/d"],
+        ["up", "--database-url", "postgresql://u:p@127.0.0.1:1/d?target_session_attrs=hunter2"],
+        ["up", "--database-url", "postgresql://u:p@127.0.0.1:123456/hunter2"],
+        ["log", "verify", "--database-url", "postgresql://u:p", "hunter2@h/d"],
+        ["log", "status", "hunter2"],
+        ["history", "rebuild", "--data-dir", "x", "hunter2"],
+        ["events", "tail", "hunter2"],
+        ["settings", "--mail-url", "smtp://u:p", "hunter2@h"],
+        ["token", "--password", "correct", "hunter2"],
+    ],
+    ids=" ".join,
+)
+def test_no_error_of_a_command_repeats_what_may_be_a_secret(program: Program, words: list[str]) -> None:
+    ended = program.run(*words)
+    assert ended.code in (1, 2)
+    assert ended.err
+    assert "hunter2" not in ended.err + ended.out

@@ -14,7 +14,7 @@ import click
 import msgspec
 from click.shell_completion import CompletionItem
 
-from blazon.cli.options import as_json, place_of_log, read_settings
+from blazon.cli.options import Discreet, as_json, place_of_log, read_settings
 from blazon.cli.output import one_line, print_json, print_pairs, print_table
 from blazon.clock import parse_rfc3339
 from blazon.errors import LogDamaged, StartError, StorageUnavailable
@@ -82,7 +82,7 @@ def command() -> None:
     """Read the events of the log."""
 
 
-@command.command("tail")
+@command.command("tail", cls=Discreet)
 @click.option("--type", "types", type=TypePattern(), multiple=True, help="Only these, as user.create or 'group.*'.")
 @click.option("--since", type=Moment(), help="From then on: 10m, 2h, or 2026-01-31T12:00:00Z.")
 @click.option("-n", "--lines", type=click.IntRange(0), default=20, show_default=True, help="How many, without --since.")
@@ -103,7 +103,7 @@ def tail(
     asyncio.run(_tail(settings, types, since, lines, follow=follow, as_json=json_output))
 
 
-@command.command("show")
+@command.command("show", cls=Discreet)
 @click.argument("id")
 @place_of_log
 @as_json

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from blazon.cli.options import as_json, place_of_log, read_settings
+from blazon.cli.options import Discreet, as_json, place_of_log, read_settings
 from blazon.cli.output import print_json, progress
 from blazon.settings import Settings
 
@@ -21,7 +21,7 @@ def command() -> None:
     """Rebuild tables from the log, or prove that they equal it."""
 
 
-@command.command("rebuild")
+@command.command("rebuild", cls=Discreet)
 @click.option("--verify", "verify_only", is_flag=True, help="Change nothing: rebuild beside, and compare every row.")
 @place_of_log
 @as_json

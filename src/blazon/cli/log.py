@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from blazon.cli.options import as_json, place_of_log, read_settings
+from blazon.cli.options import Discreet, as_json, place_of_log, read_settings
 from blazon.cli.output import print_json, print_pairs, print_table, progress
 from blazon.clock import rfc3339
 from blazon.settings import Settings
@@ -25,7 +25,7 @@ def command() -> None:
     """Look after the log."""
 
 
-@command.command("status")
+@command.command("status", cls=Discreet)
 @place_of_log
 @as_json
 def status(settings_file: Path | None, json_output: bool, **given: Any) -> None:
@@ -69,11 +69,14 @@ async def _status(settings: Settings) -> dict[str, Any]:
     }
 
 
-@command.command("verify")
+@command.command("verify", cls=Discreet)
 @place_of_log
 @as_json
 def verify(settings_file: Path | None, json_output: bool, **given: Any) -> None:
-    """Walk the hash chain and name the first bad position. Exit code 1 when there is one."""
+    """Walk the hash chain and name the first bad position. Exit code 1 when there is one.
+
+    Position 0 is the head of the log, or the database itself when it cannot be opened.
+    """
     from blazon.errors import LogDamaged
 
     started = time.perf_counter()
@@ -105,13 +108,27 @@ def verify(settings_file: Path | None, json_output: bool, **given: Any) -> None:
 
 async def _verify(settings: Settings) -> "Verified":
     from blazon.cli.opened import log_of
-    from blazon.log import verify as verify_log
+    from blazon.errors import LogDamaged
+    from blazon.storage import StorageDamaged
 
-    async with log_of(settings) as database, database.snapshot() as snapshot:
+    try:
+        async with log_of(settings) as database, database.snapshot() as snapshot:
+            return await _walk(snapshot)
+    except StorageDamaged as error:  # it could not even be opened
+        raise LogDamaged(f"the database cannot be read ({error.reason})", 0) from error
+
+
+async def _walk(snapshot: "Reads") -> "Verified":
+    from blazon.log import verify as verify_log
+    from blazon.storage import StorageDamaged
+
+    try:
         row = await snapshot.row("SELECT count(*) FROM events")
-        total = 0 if row is None else int(row[0])
-        tell = progress("Verifying")
-        return await verify_log(_Counted(snapshot, lambda done: tell(done, total)))
+    except StorageDamaged:
+        row = None  # where the damage is, the walk finds out
+    total = 0 if row is None else int(row[0])
+    tell = progress("Verifying")
+    return await verify_log(_Counted(snapshot, lambda done: tell(done, total)))
 
 
 class _Counted:

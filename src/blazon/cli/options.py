@@ -15,6 +15,7 @@ __all__ = [
     "ACTIONS",
     "DEFAULT_FILE",
     "ActionName",
+    "Discreet",
     "as_json",
     "every_setting",
     "metadata_option",
@@ -56,6 +57,19 @@ _file = click.option(
 
 as_json = click.option("--json", "json_output", is_flag=True, help="Print JSON, for programs.")
 """The option --json."""
+
+
+class Discreet(click.Command):
+    """A command with settings among its options. A word too many may be half a password, and is not repeated."""
+
+    allow_extra_args = True
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Reads the words of a command line. Raises UsageError."""
+        left = super().parse_args(ctx, args)
+        if left and not ctx.resilient_parsing:
+            ctx.fail("there is a word too many; put a value with a space in it between quotes")
+        return left
 
 
 class ActionName(click.ParamType[str]):

@@ -6,14 +6,14 @@ from typing import Any
 
 import click
 
-from blazon.cli.options import as_json, every_setting, trace_settings
+from blazon.cli.options import Discreet, as_json, every_setting, trace_settings
 from blazon.cli.output import print_json, print_table
 from blazon.settings import fields, unknown_variables
 
 __all__ = ["command"]
 
 
-@click.command("settings")
+@click.command("settings", cls=Discreet)
 @every_setting
 @as_json
 def command(settings_file: Path | None, json_output: bool, **given: Any) -> None:

@@ -9,7 +9,7 @@ import click
 
 from blazon.cli.address import address_of, is_noted
 from blazon.cli.client import DEFAULT_URL, Api, ApiError, server
-from blazon.cli.options import as_json, place_of_log, read_settings
+from blazon.cli.options import Discreet, as_json, place_of_log, read_settings
 from blazon.cli.output import print_json
 from blazon.cli.sign_in import kept, sign_in_file
 from blazon.settings import Settings
@@ -19,7 +19,7 @@ __all__ = ["command"]
 _PASSWORD_FILE = "admin-password"  # noqa: S105 - the name of a file
 
 
-@click.command("token")
+@click.command("token", cls=Discreet)
 @server
 @click.option("--email", help="What to sign in with. Default: the first admin of the data folder.")
 @click.option("--password", help="The password; asked for when it is left out.", envvar="BLAZON_PASSWORD")

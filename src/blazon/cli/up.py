@@ -1,18 +1,21 @@
 """`blazon up`."""
 
 import asyncio
+import contextlib
 import os
+import resource
 import shlex
 import shutil
 import signal
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from blazon.cli.address import note_address, remove_address
-from blazon.cli.options import every_setting, read_settings
+from blazon.cli.options import Discreet, every_setting, read_settings
 from blazon.settings import Settings, unknown_variables
 
 if TYPE_CHECKING:
@@ -21,7 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["command"]
 
 
-@click.command("up")
+@click.command("up", cls=Discreet)
 @every_setting
 def command(settings_file: Path | None, **given: Any) -> None:
     """Start Blazon and run it until Ctrl-C.
@@ -41,6 +44,7 @@ def command(settings_file: Path | None, **given: Any) -> None:
     if "MAKELEVEL" in os.environ:
         die_with_parent()  # `make up` that is killed takes us with it, as Ctrl-C does
     configure(settings.log)
+    _raise_limit_of_files()
     for variable, close in unknown_variables(os.environ):
         hint = f"; did you mean {close}?" if close else ""
         click.echo(f"blazon: there is no setting for {variable}{hint}", err=True)
@@ -54,7 +58,7 @@ def command(settings_file: Path | None, **given: Any) -> None:
         gc.freeze()
         note_address(settings, started.url)
         is_up = True
-        click.echo(_greeting(settings, started, settings_file))
+        click.echo(_greeting(settings, started, settings_file, blazon.health.troubles))
 
     blazon = Blazon(settings)
 
@@ -70,7 +74,14 @@ def command(settings_file: Path | None, **given: Any) -> None:
             remove_address(settings)
 
 
-def _greeting(settings: Settings, started: "Started", settings_file: Path | None) -> str:
+def _raise_limit_of_files() -> None:
+    """Raises the soft limit of open files to the hard one: each connection is a file, and 1 024 are few."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with contextlib.suppress(OSError, ValueError):  # more than the kernel allows
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+def _greeting(settings: Settings, started: "Started", settings_file: Path | None, troubles: Mapping[str, str]) -> str:
     program = _program()
     url = settings.http.public_url.rstrip("/") or started.url
     place = _place(settings, settings_file)
@@ -83,6 +94,7 @@ def _greeting(settings: Settings, started: "Started", settings_file: Path | None
         f"  {'Redis':<10} {_redis(settings, started.redis_url)}",
         f"  {'RabbitMQ':<10} {_rabbit(settings)}",
         f"  {'Data':<10} {settings.data_path}",
+        *(f"  {'Trouble':<10} {part}: {trouble}" for part, trouble in troubles.items()),
         "",
         "Next, in another terminal:",
         "",

@@ -17,23 +17,22 @@ __all__ = ["die_with_parent", "free_port", "is_free", "lock", "spawn", "stop"]
 _PR_SET_PDEATHSIG: Final = 1
 
 
-def spawn(command: Sequence[str], folder: Path, log: Path, held: IO[bytes]) -> "subprocess.Popen[bytes]":
-    """Starts a program in a folder, its output appended to `log`. The kernel kills it when we die.
+def spawn(command: Sequence[str], folder: Path, output: IO[bytes], held: IO[bytes]) -> "subprocess.Popen[bytes]":
+    """Starts a program in a folder, its output appended to `output`. The kernel kills it when we die.
 
     It inherits `held`: a lock on that file lasts as long as it lives. Raises StartError.
     """
     try:
-        with open(log, "ab") as output:
-            return subprocess.Popen(
-                command,
-                cwd=folder,
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                pass_fds=(held.fileno(),),
-                start_new_session=True,  # Ctrl-C is for us; we end our children in order
-                preexec_fn=_die_with(os.getpid()),
-            )
+        return subprocess.Popen(
+            command,
+            cwd=folder,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            pass_fds=(held.fileno(),),
+            start_new_session=True,  # Ctrl-C is for us; we end our children in order
+            preexec_fn=_die_with(os.getpid()),
+        )
     except OSError as error:
         raise StartError(f"cannot start {command[0]}: {error.strerror}") from None
 
@@ -65,11 +64,14 @@ def stop(process: "subprocess.Popen[bytes]", seconds: float) -> None:
 
 
 def lock(path: Path) -> IO[bytes] | None:
-    """Takes the lock of a folder, for a child to inherit; None while a child of an earlier run still has it."""
+    """Takes the lock of a folder, for a child to inherit; None while a child of an earlier run still has it.
+
+    Raises OSError when the file cannot be opened.
+    """
     file = open(path, "ab")  # noqa: SIM115 - held open until the child has it
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
+    except BlockingIOError:
         file.close()
         return None
     return file

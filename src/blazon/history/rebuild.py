@@ -104,7 +104,7 @@ async def rebuild(database: Database, rooms: Sequence[Room], progress: Progress 
     log and in no table. So operations wait until the tables are made.
     """
     async with database.transaction() as tx:
-        head = await take_head(tx, database.dialect)
+        head = (await take_head(tx, database.dialect)).head
         for table in (table for room in rooms for table in room.tables):
             await tx.script(f"DROP TABLE {table.name}")
         indexes = await create_tables(tx, _sets(rooms))

@@ -5,7 +5,8 @@ Everything here is without I/O but `Plan.run`, which hands the statements to the
 
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
+from time import monotonic_ns
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -14,14 +15,23 @@ from blazon.log.operation import Apply, Operation
 from blazon.log.position import Newest
 from blazon.log.record import Record, chain_hash, uuid7
 from blazon.log.types import Kind, SubjectKind
-from blazon.storage import Dialect, Statement, Transaction, Value
+from blazon.storage import Dialect, Reads, Statement, Transaction, Value
 
-__all__ = ["HEAD_SQL", "Head", "Plan", "Scribe", "relied_subjects", "revisions", "take_checked_head", "take_head"]
+__all__ = [
+    "HEAD_SQL",
+    "Head",
+    "Plan",
+    "Scribe",
+    "Taken",
+    "look_at_head",
+    "relied_subjects",
+    "revisions",
+    "take_checked_head",
+    "take_head",
+]
 
-HEAD_SQL = "SELECT sequence, time, hash, trimmed FROM log_head WHERE one = 1"
-_HEAD_AND_ID_SQL = (
-    "SELECT sequence, time, hash, trimmed, (SELECT id FROM events WHERE sequence = ?) FROM log_head WHERE one = 1"
-)
+_HEAD = "sequence, time, hash, trimmed"
+HEAD_SQL = f"SELECT {_HEAD} FROM log_head WHERE one = 1"
 _MOVE_HEAD = "UPDATE log_head SET sequence = ?, time = ?, hash = ? WHERE one = 1"
 _APPEND = (
     "INSERT INTO events (sequence, id, type, service, kind, subject, actor, time, traceparent, data, hash)"
@@ -42,25 +52,46 @@ class Head(msgspec.Struct, frozen=True):
     trimmed: int
 
 
-async def take_head(tx: Transaction, dialect: Dialect) -> Head:
+class Taken(NamedTuple):
+    """The head, and the time of the database's server (Unix nanoseconds), which it told at most `took` nanoseconds ago.
+
+    The time is None where the database has no clock but that of this process.
+    """
+
+    head: Head
+    time: int | None
+    took: int
+
+
+async def take_head(tx: Transaction, dialect: Dialect) -> Taken:
     """Reads the head and keeps every other writer from it until the transaction ends."""
-    return (await _take_head(tx, dialect, 0))[0]
+    return (await _read_head(tx, 0, dialect.lock))[0]
 
 
-async def take_checked_head(tx: Transaction, dialect: Dialect, newest: Newest) -> Head:
+async def take_checked_head(tx: Transaction, dialect: Dialect, newest: Newest) -> Taken:
     """As `take_head`, and sees to it that the newest record this process knows is in the log. Raises LogWentBack."""
     position = newest.position  # as it is now: it may move on while this waits for the head
-    head, found = await _take_head(tx, dialect, position.sequence)
+    taken, found = await _read_head(tx, position.sequence, dialect.lock)
     with newest.watching():
-        position.check(found, head.sequence, head.trimmed)
-    return head
+        position.check(found, taken.head.sequence, taken.head.trimmed)
+    return taken
 
 
-async def _take_head(tx: Transaction, dialect: Dialect, sequence: int) -> tuple[Head, str | None]:
-    row = await tx.row(_HEAD_AND_ID_SQL + dialect.lock, (sequence,))
+async def look_at_head(source: Reads) -> Taken:
+    """Reads the head, and the clock with it."""
+    return (await _read_head(source, 0))[0]
+
+
+async def _read_head(source: Reads, sequence: int, lock: str = "") -> tuple[Taken, str | None]:
+    """The head, and the id of the record with a sequence number."""
+    began = monotonic_ns()
+    found = "(SELECT id FROM events WHERE sequence = ?)"
+    sql = f"SELECT {_HEAD}, {source.dialect.clock}, {found} FROM log_head WHERE one = 1{lock}"
+    row = await source.row(sql, (sequence,))
     if row is None:
         raise LogDamaged("the log has lost its head row; restore the database from a copy", 0)
-    return Head(*row[:4]), row[4]
+    *head, told, identifier = row
+    return Taken(Head(*head), told, monotonic_ns() - began), identifier
 
 
 class Scribe:

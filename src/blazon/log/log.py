@@ -12,6 +12,7 @@ from blazon.clock import Clock
 from blazon.errors import Conflict, IntegrityConflict, Unavailable
 from blazon.health import Health
 from blazon.log import once
+from blazon.log.batch import look_at_head
 from blazon.log.knowledge import Knowledge
 from blazon.log.listeners import Listeners, Memory
 from blazon.log.metadata import METADATA_BYTES, MetadataRule
@@ -81,6 +82,7 @@ class Log:
 
     async def begin(self) -> None:
         """Loads every memory. To be called once, before the first request. Raises StorageUnavailable."""
+        await self.check_time()
         await self._knowledge.begin()
 
     async def keep_current(self) -> None:
@@ -101,6 +103,10 @@ class Log:
         Raises Unavailable when the log cannot be read for `max_staleness` seconds.
         """
         await self._knowledge.current()
+
+    async def check_time(self) -> None:
+        """Compares the clock with that of the database's server and with the time of the log, as each batch does."""
+        self.writer.timing.now(await look_at_head(self.database))
 
     async def commit(self, caller: Caller, decide: Decide) -> Sequence[Record]:
         """Decides and commits, again when the decision went stale, and returns the records.

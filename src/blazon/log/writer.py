@@ -35,6 +35,7 @@ from blazon.log.metrics import WriterMetrics
 from blazon.log.operation import Apply, Operation, Stale
 from blazon.log.position import Newest
 from blazon.log.record import Record
+from blazon.log.timing import Timing
 from blazon.log.types import Catalogue, SubjectKind
 from blazon.storage import Database, Transaction
 
@@ -106,7 +107,7 @@ class Writer:
         self._kinds = kinds
         readers = {(declared.service, declared.name): declared.read for declared in catalogue}
         self._appliers = {key: (readers[key], apply) for key, apply in appliers.items()}
-        self._clock = clock
+        self.timing = Timing(clock, registry)
         self._queue: deque[_Entry] = deque()
         self._operations = 0
         self._observations = 0
@@ -308,9 +309,9 @@ class Writer:
         return admitted
 
     async def _begin(self, tx: Transaction) -> Scribe:
-        head = await take_checked_head(tx, self._database.dialect, self._newest)
+        taken = await take_checked_head(tx, self._database.dialect, self._newest)
         # After the log went back, times still grow past those of the records it lost: a stream may hold them.
-        return Scribe(head, max(self._clock.now(), self._newest.time + 1))
+        return Scribe(taken.head, max(self.timing.now(taken), self._newest.time + 1))
 
     async def _revisions(self, tx: Transaction, batch: list[_Entry]) -> dict[str, int]:
         subjects = relied_subjects(entry.operation for entry in batch)

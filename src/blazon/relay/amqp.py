@@ -140,9 +140,9 @@ async def connect(url: str, exchange: str) -> Channel:
     """Connects, opens a channel, and declares the durable topic exchange. Raises SinkLost and SettingsError."""
     try:
         parameters = pika.URLParameters(url)
-    except (ValueError, TypeError, KeyError) as error:
+    except (ValueError, TypeError, KeyError):  # its text may repeat a part of the URL
         raise SettingsError(
-            f"amqp.url is not a URL of RabbitMQ ({error}): write amqp://user:password@host:5672/"
+            "amqp.url is not a URL of RabbitMQ, or a parameter in it is wrong: write amqp://user:password@host:5672/"
         ) from None
     parameters.heartbeat = 20
     parameters.blocked_connection_timeout = 60

@@ -20,11 +20,8 @@ __all__ = ["Found", "load", "trace", "unknown_variables"]
 _OTHER_VARIABLES: Final = ("BLAZON_SETTINGS", "BLAZON_URL", "BLAZON_TOKEN", "BLAZON_PASSWORD")
 """What the command line reads besides settings."""
 
-_NUMBER: Final = re.compile(r"-?\d{1,5}", re.ASCII)
-"""A text that is repeated in an error: a port that is too great, and the like."""
-
 _SHOWN: Final = 60
-"""Most characters of a wrong name, or a wrong number, that an error repeats."""
+"""Most characters of an unknown name that an error repeats."""
 
 
 class Found(NamedTuple):
@@ -133,25 +130,14 @@ class _Reading:
         )
 
     def _wrong(self, field: Field, must_be: str) -> SettingsError:
+        # What was given is not repeated, whichever setting it is: it may be a secret that was put in the wrong place.
         place = self.place_of(field) or field.key
-        given = "" if field.secret or field.schemes else _given(_value(self._values, field))
-        return SettingsError(f"{place}: {field.key} must be {must_be}{given}. {field.description}")
+        return SettingsError(f"{place}: {field.key} must be {must_be}. {field.description}")
 
 
 def _value(tables: Mapping[str, Any], field: Field) -> Any:
     """What was given for a setting; None for nothing. TOML knows no null."""
     return (tables.get(field.table, {}) if field.table else tables).get(field.name)
-
-
-def _given(value: object) -> str:
-    """What was given instead, if it is a number or a table. A text is not repeated: it can be a secret gone astray."""
-    if isinstance(value, str):
-        return f", not {value}" if _NUMBER.fullmatch(value) else ""
-    if isinstance(value, bool):
-        return f", not {str(value).lower()}"
-    if isinstance(value, int | float):
-        return f", not {_short(str(value))}"
-    return ", not a table" if isinstance(value, dict) else ""
 
 
 def _short(text: str) -> str:

@@ -15,6 +15,10 @@ from blazon.settings.shape import Settings
 
 __all__ = ["broken_rules"]
 
+_HALF_A_PASSWORD: Final = re.compile(r"(?!sqlite:|https?:)\w+://[^/?#]*[/?#].*@", re.DOTALL)
+"""A URL with an `@` behind its host, as one has whose password holds a character of `/?#` as it is. A driver would take
+the parts of that password for a host, a port or a path, and repeat them in what it says."""
+
 _DATABASES: Final = ("postgresql", "postgres", "sqlite")
 
 
@@ -35,6 +39,8 @@ def _must_be(field: Field, value: Any) -> str:
         return field.must_be
     if field.schemes and value and not _is_url(value, field.schemes):
         return field.must_be
+    if field.schemes and _HALF_A_PASSWORD.match(value):
+        return "a URL with @ before its host only; write %2F for /, %3F for ?, %23 for # and %40 for @ elsewhere"
     rule = _RULES.get(field.key)
     return field.must_be if rule is not None and not rule(value) else ""
 

@@ -90,6 +90,10 @@ class DatabaseSettings(Struct, frozen=True, forbid_unknown_fields=True):
             "sqlite",
         ),
     ] = ""
+    wait: Annotated[
+        Duration,
+        _time("How long a start waits for a PostgreSQL server that cannot be reached; 0s ends it at once.", "0s"),
+    ] = _span("0s")
 
 
 class Redis(Struct, frozen=True, forbid_unknown_fields=True):

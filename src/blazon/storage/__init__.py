@@ -14,12 +14,13 @@ from blazon.storage.engine import (
     Reads,
     Row,
     Statement,
+    StorageDamaged,
     Transaction,
     Value,
 )
 from blazon.storage.migrate import MigrationSet, create_tables, migrate
 from blazon.storage.open import open_database
-from blazon.storage.sealing import Sealer, check_master_key, load_master_key, open_sealer
+from blazon.storage.sealing import Sealer, check_master_key, check_not_lost, load_master_key, open_sealer
 
 __all__ = [
     "DIALECTS",
@@ -32,9 +33,11 @@ __all__ = [
     "Row",
     "Sealer",
     "Statement",
+    "StorageDamaged",
     "Transaction",
     "Value",
     "check_master_key",
+    "check_not_lost",
     "create_tables",
     "load_master_key",
     "migrate",

@@ -4,10 +4,28 @@ from collections.abc import AsyncGenerator, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Any, Final, NamedTuple, Protocol
 
-__all__ = ["DIALECTS", "Database", "Dialect", "Lease", "Page", "Reads", "Row", "Statement", "Transaction", "Value"]
+from blazon.errors import StorageUnavailable
+
+__all__ = [
+    "DIALECTS",
+    "Database",
+    "Dialect",
+    "Lease",
+    "Page",
+    "Reads",
+    "Row",
+    "Statement",
+    "StorageDamaged",
+    "Transaction",
+    "Value",
+]
 
 Value = str | int | float | bytes | None
 Row = Sequence[Any]
+
+
+class StorageDamaged(StorageUnavailable):
+    """The database holds something that cannot be read: a damaged page, a text that is no text."""
 
 
 class Statement(NamedTuple):
@@ -37,6 +55,8 @@ class Dialect(NamedTuple):
     name: str
     lock: str
     """Ends a SELECT that must hold its row until the transaction ends."""
+    clock: str
+    """The time of the database's server, in Unix nanoseconds; NULL when it has no clock but that of this process."""
 
     def contains(self, column: str) -> str:
         """A condition: the JSON text in `column` contains the JSON text given as parameter.
@@ -56,8 +76,10 @@ class Dialect(NamedTuple):
 
 
 DIALECTS: Final = {
-    "sqlite": Dialect("sqlite", ""),
-    "postgresql": Dialect("postgresql", " FOR UPDATE"),
+    "sqlite": Dialect("sqlite", "", "NULL"),
+    "postgresql": Dialect(
+        "postgresql", " FOR UPDATE", "CAST(extract(epoch FROM clock_timestamp()) * 1000000000 AS bigint)"
+    ),
 }
 
 

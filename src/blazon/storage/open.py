@@ -4,6 +4,7 @@ from pathlib import Path
 
 from blazon.errors import SettingsError
 from blazon.storage.engine import Database
+from blazon.storage.sealing import has_master_key, lost_database
 
 __all__ = ["open_database"]
 
@@ -11,8 +12,8 @@ __all__ = ["open_database"]
 async def open_database(url: str, data_dir: Path, *, writable: bool = True) -> Database:
     """Opens the database of `database.url`; an empty URL is SQLite in the data folder.
 
-    With `writable=False` the SQLite file is read beside a running Blazon and must exist.
-    Raises StartError and SettingsError.
+    With `writable=False` the SQLite file is read beside a running Blazon and must exist. So it must when the data
+    folder has the master key of a database: it was lost then. Raises StartError and SettingsError.
     """
     if url.startswith(("postgresql://", "postgres://")):
         from blazon.storage.postgres import PostgresDatabase
@@ -32,4 +33,7 @@ async def open_database(url: str, data_dir: Path, *, writable: bool = True) -> D
         )
     if not writable and not path.exists():
         raise SettingsError(f"there is no database at {path}; is --data-dir right? `blazon up` makes a new one")
+    # SQLite would make a file that is missing, and beside an empty one throw away the log of what was written last.
+    if writable and has_master_key(data_dir) and not (path.exists() and path.stat().st_size):
+        raise lost_database(f"{path} is {'empty' if path.exists() else 'not there'}", data_dir)
     return SqliteDatabase(path, writable=writable)

@@ -11,6 +11,7 @@ from typing import Any, Final
 import asyncpg
 
 from blazon.errors import BlazonError, IntegrityConflict, OutcomeUnknown, RuleBroken, StorageUnavailable
+from blazon.storage.engine import StorageDamaged
 
 __all__ = ["Connections", "numbered", "translated", "translation"]
 
@@ -61,6 +62,8 @@ def translated() -> Iterator[None]:
     """Raises what Blazon calls an error of the driver."""
     try:
         yield
+    except UnicodeDecodeError as error:
+        raise StorageDamaged("PostgreSQL: a text in the database is not UTF-8") from error
     except (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError) as error:
         raise translation(error) from error
 
@@ -74,6 +77,8 @@ def translation(error: Exception) -> BlazonError:
         # Its text may hold the value, and that may be a secret; its class is enough.
         kind = _WORD.sub(" ", type(error).__name__.removesuffix("Error")).lower()
         return RuleBroken(f"the database cannot take a value of this request ({kind}); leave that value out")
+    if isinstance(error, asyncpg.InternalServerError):  # class XX: a damaged page, an index that contradicts its table
+        return StorageDamaged(f"PostgreSQL: {error}")
     if isinstance(error, _PASSING) and not isinstance(error, ValueError):
         return StorageUnavailable(f"PostgreSQL: {str(error) or type(error).__name__}")
     raise error

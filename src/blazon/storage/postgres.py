@@ -15,7 +15,7 @@ from typing import Any
 
 import asyncpg
 
-from blazon.errors import OutcomeUnknown, StartError, StorageUnavailable
+from blazon.errors import DatabaseAway, OutcomeUnknown, SettingsError, StartError, StorageUnavailable
 from blazon.storage.engine import DIALECTS, Database, Dialect, Lease, Page, Reads, Row, Transaction, Value
 from blazon.storage.pgconnections import Connections, numbered, translated, translation
 
@@ -66,6 +66,8 @@ _PROBE_ANSWER = 5.0
 
 _OLDEST = 14
 """The oldest PostgreSQL that can take a lease from a process that stands still (`idle_session_timeout`)."""
+
+_REFUSED = asyncpg.InvalidAuthorizationSpecificationError
 
 _SCRATCH = "blazon_scratch_"
 
@@ -170,7 +172,7 @@ class PostgresDatabase:
 
     @classmethod
     async def open(cls, url: str, *, schema: str | None = None) -> "PostgresDatabase":
-        """Connects. Raises StartError when the server cannot be reached or refuses."""
+        """Connects. Raises DatabaseAway when the server cannot be reached, and StartError when it refuses."""
         settings, writing = {}, {"idle_in_transaction_session_timeout": f"{_HOLD:g}s"}
         if schema is not None:  # a scratch schema, which need not outlive a crash, and which nobody else waits for
             settings, writing = {"search_path": schema, "synchronous_commit": "off"}, {}
@@ -178,11 +180,20 @@ class PostgresDatabase:
             database = cls(url, settings, writing)
             shown = "SELECT current_setting('server_encoding'), current_setting('server_version_num')::int / 10000"
             encoding, version = (await database.rows(shown))[0]
-        except (StorageUnavailable, asyncpg.PostgresError, ValueError) as error:
-            raise StartError(
+        except (StorageUnavailable, asyncpg.PostgresError) as error:
+            # What is wrong with a name or a password does not pass by itself.
+            passes = isinstance(error, StorageUnavailable) and not isinstance(error.__cause__, _REFUSED)
+            raise (DatabaseAway if passes else StartError)(
                 f"cannot open the PostgreSQL database of database.url: {error}. Is the server running, and are host,"
                 " name and password right?"
             ) from error
+        except (ValueError, OverflowError):
+            # What the driver says of a URL repeats parts of it, and it may have taken half a password for a port.
+            raise SettingsError(
+                "database.url is not a URL of PostgreSQL, or a parameter in it is wrong: write"
+                " postgresql://user:password@host:5432/name, and percent-encode what is neither a letter nor a digit in"
+                " user and password"
+            ) from None
         if version < _OLDEST:
             await database.close()
             raise StartError(f"database.url names a PostgreSQL {version}; Blazon needs PostgreSQL {_OLDEST} or newer")

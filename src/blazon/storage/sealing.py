@@ -19,12 +19,25 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from blazon.errors import BlazonError, SettingsError
 from blazon.storage.engine import Database
 
-__all__ = ["SealBroken", "Sealer", "check_master_key", "load_master_key", "open_sealer"]
+__all__ = [
+    "SealBroken",
+    "Sealer",
+    "check_master_key",
+    "check_not_lost",
+    "has_master_key",
+    "load_master_key",
+    "lost_database",
+    "open_sealer",
+]
 
 _NONCE = 12
 _PREFIX = "v1."
 _KEY_FILE = "master.key"
 _CHECK = "sealing-check"
+"""The name of a word in the database that only its master key opens."""
+
+_BEGUN = "sealing-begun"
+"""The name of a mark in the database: it is about to get a master key."""
 
 
 class SealBroken(BlazonError):
@@ -78,18 +91,60 @@ class Sealer:
         return outer.digest()
 
 
+async def check_not_lost(database: Database, data_dir: Path) -> None:
+    """Refuses a database that was never used when the data folder has the master key of one that was.
+
+    To be called before the tables are made: an empty database is to stay as it is for who restores a copy into it.
+    Raises SettingsError.
+    """
+    if has_master_key(data_dir) and not await _is_in_use(database):
+        raise lost_database("the database is empty", data_dir)
+
+
+def has_master_key(data_dir: Path) -> bool:
+    """Whether the data folder has a master key."""
+    return (data_dir / _KEY_FILE).exists()
+
+
+def lost_database(what: str, data_dir: Path) -> SettingsError:
+    """The refusal to begin anew beside the master key of a database that is gone.
+
+    Raises SettingsError when that key is damaged.
+    """
+    path = data_dir / _KEY_FILE
+    _read_key_file(path)
+    return SettingsError(
+        f"{what}, but {path} is the key of a database that was in use: name that database with database.url, or restore"
+        f" it from a copy. To begin anew without anything it held, move {path} out of the data folder"
+    )
+
+
+async def _is_in_use(database: Database) -> bool:
+    """Whether a Blazon has ever begun to work with the database."""
+    tables = {
+        "sqlite": "SELECT 1 FROM sqlite_schema WHERE name = 'kept'",
+        "postgresql": "SELECT 1 WHERE to_regclass('kept') IS NOT NULL",
+    }
+    if await database.row(tables[database.dialect.name]) is None:
+        return False
+    return await database.row("SELECT 1 FROM kept WHERE name IN (?, ?)", (_BEGUN, _CHECK)) is not None
+
+
 async def open_sealer(database: Database, configured: str, data_dir: Path) -> Sealer:
     """The sealer with the master key of a database: from the settings, else from `master.key` in the data folder.
 
     A database that has no key yet gets one, and keeps a sealed word by which a wrong key is noticed. Raises
     SettingsError.
     """
-    row = await database.row("SELECT value FROM kept WHERE name = ?", (_CHECK,))
-    if row is not None and not configured and not (data_dir / _KEY_FILE).exists():
-        raise SettingsError(
-            f"the key of this database is not here: restore {data_dir / _KEY_FILE} from the copy you made with the"
-            " database, or give it as secrets.master_key"
-        )
+    if not configured and not has_master_key(data_dir):
+        if await database.row("SELECT value FROM kept WHERE name = ?", (_CHECK,)) is not None:
+            raise SettingsError(
+                f"the key of this database is not here: restore {data_dir / _KEY_FILE} from the copy you made with the"
+                " database, or give it as secrets.master_key"
+            )
+        # Before the key: a key beside a database that does not have this word is the key of another one.
+        async with database.transaction() as tx:
+            await tx.run("INSERT INTO kept (name, value) VALUES (?, '') ON CONFLICT (name) DO NOTHING", (_BEGUN,))
     sealer = Sealer(load_master_key(configured, data_dir))
     await check_master_key(database, sealer)
     return sealer
@@ -111,6 +166,10 @@ def load_master_key(configured: str, data_dir: Path) -> bytes:
     path = data_dir / _KEY_FILE
     if not path.exists():
         _make_key_file(path)
+    return _read_key_file(path)
+
+
+def _read_key_file(path: Path) -> bytes:
     try:
         key = base64.b64decode(path.read_bytes(), validate=False)
     except ValueError:

@@ -21,7 +21,18 @@ from typing import IO, Any
 import apsw
 
 from blazon.errors import BlazonError, IntegrityConflict, OutcomeUnknown, StartError, StorageUnavailable
-from blazon.storage.engine import DIALECTS, Database, Dialect, Lease, Page, Reads, Row, Transaction, Value
+from blazon.storage.engine import (
+    DIALECTS,
+    Database,
+    Dialect,
+    Lease,
+    Page,
+    Reads,
+    Row,
+    StorageDamaged,
+    Transaction,
+    Value,
+)
 
 __all__ = ["SqliteDatabase"]
 
@@ -32,15 +43,15 @@ are put there once."""
 _PASSING = (
     apsw.BusyError,
     apsw.CantOpenError,
-    apsw.CorruptError,
     apsw.FullError,
     apsw.IOError,
     apsw.LockedError,
     apsw.NoMemError,
-    apsw.NotADBError,
     apsw.ProtocolError,
     apsw.ReadOnlyError,
 )
+
+_DAMAGED = (apsw.CorruptError, apsw.NotADBError, apsw.FormatError)
 
 _ROLLED_BACK = "SQLite could not write and rolled back; nothing was kept. Is the disk full, or failing?"
 
@@ -53,16 +64,26 @@ After any other it may have been, and SQLite would find it there after a crash."
 def _translated() -> Iterator[None]:
     try:
         yield
-    except apsw.Error as error:
+    except (apsw.Error, UnicodeDecodeError) as error:
         raise _translation(error) from error
 
 
-def _translation(error: apsw.Error) -> BlazonError:
+def _translation(error: apsw.Error | UnicodeDecodeError) -> BlazonError:
+    if isinstance(error, UnicodeDecodeError):
+        return StorageDamaged("SQLite: a text in the database is not UTF-8")
+    if isinstance(error, _DAMAGED):
+        return _damaged(error)
     if isinstance(error, apsw.ConstraintError):
         return IntegrityConflict(str(error))
     if isinstance(error, _PASSING):
         return StorageUnavailable(f"SQLite: {error}")
     raise error
+
+
+def _damaged(error: apsw.Error) -> StorageDamaged:
+    """What SQLite says may repeat what it stumbled over, line feeds and all."""
+    text = "".join(character if character.isprintable() else " " for character in str(error))
+    return StorageDamaged(f"SQLite: {text}")
 
 
 def contains(document: object, wanted: object) -> bool:
@@ -101,13 +122,13 @@ class _Reader:
     async def rows(self, sql: str, parameters: Sequence[Value] = ()) -> Sequence[Row]:
         try:
             return self._connection.execute(sql, parameters).fetchall()
-        except apsw.Error as error:
+        except (apsw.Error, UnicodeDecodeError) as error:
             raise _translation(error) from error
 
     async def row(self, sql: str, parameters: Sequence[Value] = ()) -> Row | None:
         try:
             return self._connection.execute(sql, parameters).fetchone()
-        except apsw.Error as error:
+        except (apsw.Error, UnicodeDecodeError) as error:
             raise _translation(error) from error
 
     async def page(self, page: Page, parameters: Sequence[Value]) -> Sequence[Row]:
@@ -124,7 +145,7 @@ class _Reader:
                 if found and octets > page.octets:
                     break
                 found.append(row[:-1])
-        except apsw.Error as error:
+        except (apsw.Error, UnicodeDecodeError) as error:
             raise _translation(error) from error
         return found
 
@@ -223,7 +244,10 @@ class SqliteDatabase(_Reader):
         flags = apsw.SQLITE_OPEN_READWRITE | (apsw.SQLITE_OPEN_CREATE if writable else 0)
         connection = apsw.Connection(str(self._path), flags=flags)
         connection.set_busy_timeout(5000)
-        connection.execute("PRAGMA journal_mode = WAL" if self._durable else "PRAGMA journal_mode = OFF")
+        try:
+            connection.execute("PRAGMA journal_mode = WAL" if self._durable else "PRAGMA journal_mode = OFF")
+        except apsw.SQLError as error:  # the first look into the file: "unsupported file format"
+            raise _damaged(error) from error
         connection.execute(f"PRAGMA synchronous = {'FULL' if self._durable else 'OFF'}")
         connection.execute("PRAGMA cache_size = -16000")
         connection.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")

@@ -5,6 +5,7 @@ what a request means it leaves to the route's handler.
 """
 
 from blazon.web.connection import ServerSettings
+from blazon.web.crowding import Crowding
 from blazon.web.dispatch import Authenticator, Dispatcher, Limits, Resource
 from blazon.web.json import read as read_json
 from blazon.web.metrics import HttpMetrics
@@ -22,6 +23,7 @@ __all__ = [
     "BinaryReply",
     "BinaryRoute",
     "Call",
+    "Crowding",
     "Dispatcher",
     "HttpMetrics",
     "HttpServer",

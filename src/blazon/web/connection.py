@@ -20,6 +20,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 
 from blazon.errors import Malformed
 from blazon.web.answers import BODILESS, Written
+from blazon.web.crowding import Crowding
 from blazon.web.cycle import Flow, Whole
 from blazon.web.dispatch import Dispatcher, Question
 from blazon.web.failures import Failure
@@ -44,9 +45,10 @@ _LINGER: Final = 2.0
 """Seconds a refused connection is kept, so that its sender can read why: a close at once would reset it."""
 
 
-def connections(dispatcher: Dispatcher, settings: ServerSettings) -> type[HttpToolsProtocol]:
+def connections(dispatcher: Dispatcher, settings: ServerSettings, crowding: Crowding | None) -> type[HttpToolsProtocol]:
     """The protocol of the connections to a server."""
-    return type("Connection", (_Connection,), {"limits": settings, "dispatcher": dispatcher, "turn": Turn()})
+    own = {"limits": settings, "dispatcher": dispatcher, "crowding": crowding, "turn": Turn()}
+    return type("Connection", (_Connection,), own)
 
 
 class _HeadTooLarge(Exception):
@@ -62,13 +64,14 @@ class _Connection(HttpToolsProtocol):
 
     limits: ClassVar[ServerSettings] = ServerSettings()
     dispatcher: ClassVar[Dispatcher]
+    crowding: ClassVar[Crowding | None]
     turn: ClassVar[Turn]
     cycle: RequestResponseCycle | Whole | None  # type: ignore[assignment]
     _head_bytes = 0
     _head_timer: asyncio.TimerHandle | None = None
     _head_complete = True
     _refused = False
-    """Whether what comes is no more read: it was no request, or too long a head."""
+    """Whether what comes is no more read: it was no request, too long a head, or too many connections are open."""
     _answering: RequestResponseCycle | Whole | None = None
     """The request whose turn it is."""
     _question: Question | None = None
@@ -84,7 +87,9 @@ class _Connection(HttpToolsProtocol):
         super().connection_made(transport)
         self.flow = Flow(transport, self.pipeline)
         self._outgoing = Outgoing(transport, self.turn)
-        self._wait_for_head()
+        self._refused = self.crowding is not None and not self.crowding.admits(transport, len(self.connections))
+        if not self._refused:
+            self._wait_for_head()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._head_came()

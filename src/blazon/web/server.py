@@ -10,6 +10,7 @@ import uvicorn
 
 from blazon.errors import StartError
 from blazon.web.connection import ServerSettings, connections
+from blazon.web.crowding import Crowding
 from blazon.web.dispatch import Dispatcher
 
 __all__ = ["HttpServer", "listen"]
@@ -38,10 +39,16 @@ class _Server(uvicorn.Server):
 class HttpServer:
     """Serves a dispatcher on sockets that are already bound."""
 
-    def __init__(self, dispatcher: Dispatcher, sockets: list[socket.socket], settings: ServerSettings) -> None:
+    def __init__(
+        self,
+        dispatcher: Dispatcher,
+        sockets: list[socket.socket],
+        settings: ServerSettings,
+        crowding: Crowding | None = None,
+    ) -> None:
         config = uvicorn.Config(
             dispatcher,
-            http=connections(dispatcher, settings),
+            http=connections(dispatcher, settings, crowding),
             ws="none",
             lifespan="off",
             access_log=False,
