@@ -55,10 +55,15 @@ class PostgresServer(Server):
 
     def go_back_to_copy(self) -> None:
         """Comes back with the data of the copy: what was committed since is lost, as in a failover or a restore."""
-        self._end(signal.SIGQUIT)
+        self.kill()
         shutil.rmtree(self.folder / "data")
         self.call(["cp", "-a", self.folder / "copy", self.folder / "data"])
         self.start()
+
+    def kill(self) -> None:
+        """Ends the server and all its children at once. kill -9 would leave some of them for a while."""
+        if self.process is not None:
+            self._end(signal.SIGQUIT)
 
     def _end(self, how: signal.Signals) -> None:
         """Ends the server with its children (PostgreSQL documentation, §19.5)."""

@@ -7,7 +7,7 @@ import asyncpg
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from blazon.storage.sqlite import contains
+from blazon.storage.containment import contains
 from tests.servers import PostgresServer
 
 _keys = st.sampled_from(["a", "b", "c"])

@@ -10,7 +10,7 @@ import asyncpg
 import pytest
 
 from blazon.errors import RuleBroken, StartError
-from blazon.storage import Lease
+from blazon.storage import Lease, pgleases
 from blazon.storage import postgres as driver
 from blazon.storage.postgres import PostgresDatabase
 from tests.servers import PostgresServer
@@ -171,14 +171,15 @@ async def test_a_lease_that_is_not_renewed_goes_to_another(
     postgres: PostgresServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What renews it stands still, as the whole process may."""
-    monkeypatch.setattr(driver, "_LEASE", 2.0)
-    monkeypatch.setattr(driver, "_RENEW", 0.2)
+    monkeypatch.setattr(driver, "LEASE", 2.0)
+    monkeypatch.setattr(pgleases, "LEASE", 2.0)
+    monkeypatch.setattr(pgleases, "_RENEW", 0.2)
     url = postgres.new_database()
     one, other = [await PostgresDatabase.open(url) for _ in range(2)]
     async with one.leader("something") as kept:
         async with asyncio.timeout(20):
             await _held_for(kept, 3.0)  # longer than a lease lasts: it is renewed
-            monkeypatch.setattr(driver, "_RENEW", 3600.0)
+            monkeypatch.setattr(pgleases, "_RENEW", 3600.0)
             async with other.leader("something") as lease:
                 assert lease.held
                 assert not kept.held
@@ -209,7 +210,7 @@ async def test_a_transaction_whose_process_stands_still_does_not_keep_its_rows(
         await still.execute("UPDATE heads SET n = 2")
         if stopped != "between two statements":
             await still.prepare("SELECT n FROM heads")
-        async with asyncio.timeout(driver._HOLD + 10), database.transaction() as tx:
+        async with asyncio.timeout(pgleases.HOLD + 10), database.transaction() as tx:
             await tx.run("UPDATE heads SET n = n + 10")
     assert (await database.rows("SELECT n FROM heads"))[0][0] == 11
 
@@ -218,8 +219,8 @@ async def test_a_long_transaction_that_is_at_work_is_left_alone(
     database: PostgresDatabase, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As a rebuild is, which holds the head until every table is made."""
-    monkeypatch.setattr(driver, "_HOLD", 0.2)
-    monkeypatch.setattr(driver, "_END_STALLED", driver._END_STALLED.replace("2.7 seconds", "0.2 seconds"))
+    monkeypatch.setattr(pgleases, "HOLD", 0.2)
+    monkeypatch.setattr(pgleases, "_END_STALLED", pgleases._END_STALLED.replace("2.7 seconds", "0.2 seconds"))
     async with database.transaction() as tx:
         await tx.script("CREATE TABLE heads (n BIGINT NOT NULL)")
         await tx.run("INSERT INTO heads VALUES (1)")

@@ -207,12 +207,6 @@ class Writer:
         self._operations -= len(batch) - observations
         return batch
 
-    def _take_all(self) -> list[_Entry]:
-        waiting = list(self._queue)
-        self._queue.clear()
-        self._operations = self._observations = 0
-        return waiting
-
     async def _write(self, batch: list[_Entry]) -> bool:
         """Commits a batch and answers its callers. True when the database could not do it."""
         try:
@@ -222,7 +216,10 @@ class Writer:
             _log.error("batch not committed", operations=len(batch), reason=error.reason)
             self.metrics.failures.inc()
             if isinstance(error, LogWentBack):
-                batch = [*batch, *self._take_all()]  # what waits was decided on records that are gone
+                # What waits was decided on records that are gone.
+                batch = [*batch, *self._queue]
+                self._queue.clear()
+                self._operations = self._observations = 0
             for entry in batch:
                 entry.fail(type(error)(error.reason))  # one each: a traceback belongs to one caller
             observations = [entry for entry in batch if entry.done is None]

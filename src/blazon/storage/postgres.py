@@ -6,9 +6,7 @@ Statements are written with `?`; `$1`, `$2` … is made of them once and remembe
 
 import asyncio
 import contextlib
-import hashlib
 import secrets
-import time
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
@@ -18,6 +16,7 @@ import asyncpg
 from blazon.errors import DatabaseAway, OutcomeUnknown, SettingsError, StartError, StorageUnavailable
 from blazon.storage.engine import DIALECTS, Database, Dialect, Lease, Page, Reads, Row, Transaction, Value
 from blazon.storage.pgconnections import Connections, numbered, translated, translation
+from blazon.storage.pgleases import HOLD, LEASE, key_of, leading, unhindered
 
 __all__ = ["PostgresDatabase"]
 
@@ -31,29 +30,6 @@ kind at most, so what takes longer is a connection that was dropped silently."""
 
 _SCRIPT = 3600.0
 """Seconds a migration may take, or making an index anew."""
-
-_LEADER_POLL = 0.5
-"""Seconds between two tries to become the leader."""
-
-_LEASE = 5.0
-"""Seconds after which the server takes a lease from a process that stands still or is cut off."""
-
-_RENEW = 1.0
-"""Seconds between two renewals of a lease."""
-
-_HOLD = 3.0
-"""Seconds a transaction may wait for its own process, which may have been stopped between two statements, before it is
-ended and its locks are free. Every other writer waits for the head of the log meanwhile.
-
-The server does that by itself (`idle_in_transaction_session_timeout`), but not for a process that was stopped between
-preparing a statement and running it, or while it sent one: whoever waits ends those."""
-
-_END_STALLED = f"""
-SELECT pg_terminate_backend(pid) FROM pg_stat_activity
-WHERE datname = current_database() AND usename = current_user AND application_name = current_setting('application_name')
-  AND wait_event = 'ClientRead' AND backend_xid IS NOT NULL
-  AND state_change < clock_timestamp() - interval '{_HOLD * 0.9} seconds'
-"""
 
 _RECONNECT = 0.5
 """Seconds between two tries to listen again."""
@@ -137,28 +113,6 @@ class PostgresTransaction(_Reader):
             yield
 
 
-class _SessionLease:
-    """An advisory lock. It lasts as long as its session, which the server ends when it is not used for `_LEASE`."""
-
-    def __init__(self, connection: Any) -> None:
-        self._connection = connection
-        self._used = time.monotonic()
-
-    @property
-    def held(self) -> bool:
-        return not self._connection.is_closed() and time.monotonic() - self._used < _LEASE
-
-    async def renew(self) -> None:
-        """Uses the session now and then, until it ends."""
-        with contextlib.suppress(StorageUnavailable):
-            while self.held:
-                await asyncio.sleep(_RENEW)
-                began = time.monotonic()
-                with translated():
-                    await self._connection.execute("SELECT 1", timeout=_LEASE)
-                self._used = began
-
-
 class PostgresDatabase:
     """A PostgreSQL database, or one schema of it."""
 
@@ -173,7 +127,7 @@ class PostgresDatabase:
     @classmethod
     async def open(cls, url: str, *, schema: str | None = None) -> "PostgresDatabase":
         """Connects. Raises DatabaseAway when the server cannot be reached, and StartError when it refuses."""
-        settings, writing = {}, {"idle_in_transaction_session_timeout": f"{_HOLD:g}s"}
+        settings, writing = {}, {"idle_in_transaction_session_timeout": f"{HOLD:g}s"}
         if schema is not None:  # a scratch schema, which need not outlive a crash, and which nobody else waits for
             settings, writing = {"search_path": schema, "synchronous_commit": "off"}, {}
         try:
@@ -222,7 +176,7 @@ class PostgresDatabase:
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Transaction]:
-        async with self._writing.one() as connection, self._unhindered():
+        async with self._writing.one() as connection, unhindered(self.rows):
             transaction = connection.transaction()
             with translated():
                 await transaction.start()
@@ -235,26 +189,6 @@ class PostgresDatabase:
                     await transaction.rollback()
                 raise
             await self._commit(connection, transaction)
-
-    @asynccontextmanager
-    async def _unhindered(self) -> AsyncIterator[None]:
-        """Ends transactions of processes that stand still, for as long as one of ours may wait for them."""
-
-        async def end_stalled() -> None:
-            while True:
-                with contextlib.suppress(StorageUnavailable):
-                    await self.rows(_END_STALLED)
-                await asyncio.sleep(_HOLD / 3)
-
-        ending: list[asyncio.Task[None]] = []
-        timer = asyncio.get_running_loop().call_later(_HOLD, lambda: ending.append(asyncio.create_task(end_stalled())))
-        try:
-            yield
-        finally:
-            timer.cancel()
-            for task in ending:
-                task.cancel()
-                await asyncio.wait([task])
 
     async def _commit(self, connection: Any, transaction: Any) -> None:
         try:
@@ -279,7 +213,7 @@ class PostgresDatabase:
         async with self._session() as session:
             # Ours is locked before it is there, for as long as we live: one that is not locked was left behind.
             with translated():
-                await session.execute("SELECT pg_advisory_lock($1)", _key(schema))
+                await session.execute("SELECT pg_advisory_lock($1)", key_of(schema))
             await self._drop_stale(session)
             async with self.transaction() as tx:
                 await tx.run(f"CREATE SCHEMA {schema}")
@@ -301,29 +235,20 @@ class PostgresDatabase:
         )
         for (schema,) in found:
             with translated():
-                if not await session.fetchval("SELECT pg_try_advisory_lock($1)", _key(schema)):
+                if not await session.fetchval("SELECT pg_try_advisory_lock($1)", key_of(schema)):
                     continue
             async with self.transaction() as tx:
                 await tx.run(f"DROP SCHEMA IF EXISTS {schema} CASCADE")
             with translated():
-                await session.execute("SELECT pg_advisory_unlock($1)", _key(schema))
+                await session.execute("SELECT pg_advisory_unlock($1)", key_of(schema))
 
     @asynccontextmanager
     async def leader(self, name: str) -> AsyncIterator[Lease]:
-        key = _key(name)
-        async with self._session({"idle_session_timeout": f"{_LEASE:g}s"}) as connection:
-            while True:
-                lease = _SessionLease(connection)
-                with translated():
-                    if await connection.fetchval("SELECT pg_try_advisory_lock($1)", key):
-                        break
-                await asyncio.sleep(_LEADER_POLL)
-            renewing = asyncio.create_task(lease.renew())
-            try:
-                yield lease
-            finally:
-                renewing.cancel()
-                await asyncio.wait([renewing])
+        async with (
+            self._session({"idle_session_timeout": f"{LEASE:g}s"}) as connection,
+            leading(connection, name) as lease,
+        ):
+            yield lease
 
     async def signals(self, channel: str, every: float) -> AsyncGenerator[None, None]:
         heard = asyncio.Event()
@@ -376,8 +301,3 @@ class PostgresDatabase:
 
     async def close(self) -> None:
         self.drop_idle()
-
-
-def _key(name: str) -> int:
-    """The number of the advisory lock of that name."""
-    return int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big", signed=True)

@@ -9,7 +9,6 @@ WAL with `synchronous=FULL`: a commit that returned is on disk. One process writ
 
 import asyncio
 import fcntl
-import json
 import tempfile
 import threading
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
@@ -21,6 +20,7 @@ from typing import IO, Any
 import apsw
 
 from blazon.errors import BlazonError, IntegrityConflict, OutcomeUnknown, StartError, StorageUnavailable
+from blazon.storage.containment import json_contains
 from blazon.storage.engine import (
     DIALECTS,
     Database,
@@ -84,32 +84,6 @@ def _damaged(error: apsw.Error) -> StorageDamaged:
     """What SQLite says may repeat what it stumbled over, line feeds and all."""
     text = "".join(character if character.isprintable() else " " for character in str(error))
     return StorageDamaged(f"SQLite: {text}")
-
-
-def contains(document: object, wanted: object) -> bool:
-    """PostgreSQL's `@>` for JSON values (PostgreSQL 15 documentation, §8.14.3)."""
-    if isinstance(wanted, dict):
-        return isinstance(document, dict) and all(
-            key in document and contains(document[key], value) for key, value in wanted.items()
-        )
-    if isinstance(wanted, list):
-        if not isinstance(document, list):
-            return False
-        return all(any(contains(have, want) for have in document) for want in wanted)
-    if isinstance(document, list | dict):
-        return False
-    # In Python True == 1; in JSON they differ.
-    return isinstance(wanted, bool) == isinstance(document, bool) and document == wanted
-
-
-def _json_contains(document: str | None, wanted: str | None) -> int:
-    if document is None or wanted is None:
-        return 0
-    have, want = json.loads(document), json.loads(wanted)
-    # The one exception of `@>`: an array at the top contains a bare primitive.
-    if isinstance(have, list) and not isinstance(want, list | dict):
-        want = [want]
-    return int(contains(have, want))
 
 
 class _Reader:
@@ -254,7 +228,7 @@ class SqliteDatabase(_Reader):
         connection.execute("PRAGMA temp_store = MEMORY")
         if not writable:
             connection.execute("PRAGMA query_only = ON")
-        connection.create_scalar_function("json_contains", _json_contains, 2, deterministic=True)  # type: ignore[arg-type]
+        connection.create_scalar_function("json_contains", json_contains, 2, deterministic=True)  # type: ignore[arg-type]
         return connection
 
     @asynccontextmanager
