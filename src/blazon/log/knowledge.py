@@ -124,9 +124,10 @@ class Knowledge:
             self._database.drop_idle()
         if isinstance(failure, StorageUnavailable | TimeoutError):
             self._failing = True
-            await asyncio.sleep(_RETRY)
         else:
             reading.result()
+        if failure is not None or not self._listeners.right:
+            await asyncio.sleep(_RETRY)
 
     async def _read(self) -> None:
         if self._newest.lost:

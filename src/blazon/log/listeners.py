@@ -53,9 +53,9 @@ class _Listener:
         """Hands on facts. Whatever the memory raises goes to the caller, and the memory is not right any more."""
         if self._missed is not None:
             self._missed.extend(facts)
-        elif self.right:
+        elif self.right and (news := [record for record in facts if record.sequence > self._through]):
             self.right = False
-            self.memory.hear([record for record in facts if record.sequence > self._through])
+            self.memory.hear(news)
             self.right = True
 
     async def load(self) -> None:
