@@ -5,6 +5,7 @@ OpenSSL takes. It does not judge what it reads, knows no clock, no storage and n
 rooms: the API and the command line both read with it.
 """
 
+from blazon.pkix.bundles import is_issued_by, lowest
 from blazon.pkix.certificate import (
     Certificate,
     LenientCertificate,
@@ -32,11 +33,13 @@ __all__ = [
     "LenientCertificate",
     "Request",
     "SignatureState",
+    "is_issued_by",
     "is_signed_by",
     "is_strict_name",
     "issuer_der",
     "load_certificate",
     "load_request",
+    "lowest",
     "only_block",
     "read_contents",
     "read_key",

@@ -9,13 +9,12 @@ Times are Unix seconds, as X.509 has no finer ones and its last, 9999-12-31T23:5
 """
 
 from blazon.ca.x509.acceptance import refusal_by_clients
-from blazon.ca.x509.bundles import Bundle, CertificateFiles, certificate_for, lowest, read_bundle, read_found
+from blazon.ca.x509.bundles import Bundle, CertificateFiles, certificate_for, read_bundle, read_found
 from blazon.ca.x509.chains import (
     chain_above,
     check_ca_certificate,
     check_key_pair,
     is_ca,
-    is_issued_by,
     is_self_issued,
 )
 from blazon.ca.x509.constraints import NameConstraints
@@ -70,6 +69,7 @@ from blazon.ca.x509.reading import (
 )
 from blazon.ca.x509.revocation import Reason, build_crl, crl_entry
 from blazon.ca.x509.serials import format_serial, new_serial, parse_serial, read_serial
+from blazon.pkix import is_issued_by, lowest
 
 __all__ = [
     "DEFAULT_PROFILE",

@@ -10,13 +10,13 @@ from contextlib import contextmanager
 
 import msgspec
 
-from blazon.ca.x509.chains import check_key_pair, is_issued_by
+from blazon.ca.x509.chains import check_key_pair
 from blazon.ca.x509.reading import loaded_certificates, opened_key
 from blazon.engines import PrivateKey, PublicKey
 from blazon.errors import Malformed
-from blazon.pkix import Certificate, Contents, EncodedKey, read_contents
+from blazon.pkix import Certificate, Contents, EncodedKey, lowest, read_contents
 
-__all__ = ["Bundle", "CertificateFiles", "certificate_for", "lowest", "read_bundle", "read_found"]
+__all__ = ["Bundle", "CertificateFiles", "certificate_for", "read_bundle", "read_found"]
 
 
 class CertificateFiles(msgspec.Struct, frozen=True):
@@ -69,14 +69,6 @@ def certificate_for(found: Sequence[Certificate], public_key: PublicKey) -> Cert
     certificate = next((each for each in found if each.public_key() == public_key), found[0])
     check_key_pair(certificate, public_key)
     return certificate
-
-
-def lowest(found: Sequence[Certificate]) -> Certificate:
-    """The certificate that issued none of the others. Raises Malformed when there are several, or none."""
-    ends = [each for each in found if not any(other != each and is_issued_by(other, each) for other in found)]
-    if len(ends) != 1:
-        raise Malformed(f"there are {len(found)} certificates that are not one chain; give one, and those above it")
-    return ends[0]
 
 
 def _opened(files: CertificateFiles, beside: Sequence[EncodedKey]) -> list[PrivateKey]:

@@ -11,9 +11,9 @@ from blazon.ca.x509.issuer import Issuer
 from blazon.ca.x509.keys import check_algorithm, check_public_key
 from blazon.engines import PublicKey
 from blazon.errors import Malformed, RuleBroken
-from blazon.pkix import Certificate, SignatureState, is_signed_by, signature_state, strict_of
+from blazon.pkix import Certificate, SignatureState, signature_state, strict_of
 
-__all__ = ["chain_above", "check_ca_certificate", "check_key_pair", "is_ca", "is_issued_by", "is_self_issued"]
+__all__ = ["chain_above", "check_ca_certificate", "check_key_pair", "is_ca", "is_self_issued"]
 
 _LONGEST: Final = 16
 """Certificates in a chain at most."""
@@ -76,14 +76,6 @@ def is_ca(certificate: Certificate) -> bool:
     """Whether a certificate says that it is that of a CA (RFC 5280 §4.2.1.9)."""
     constraints = extension_of(certificate.extensions, x509.BasicConstraints)
     return constraints is not None and constraints.ca
-
-
-def is_issued_by(certificate: Certificate, above: Certificate) -> bool:
-    """Whether a certificate names another one's subject as its issuer and is signed by its key.
-
-    This says whose word counts for its revocation, not whether it is to be trusted: a signature with SHA-1 counts too.
-    """
-    return certificate.issuer == above.subject and is_signed_by(certificate, above.public_key())
 
 
 def is_self_issued(certificate: Certificate) -> bool:
