@@ -23,7 +23,7 @@ SOURCE = Path(blazon.__file__).parent
 
 # A module imports from its own floor's package and from floors before it.
 FLOORS = (
-    ("errors", "caller", "clock", "health", "settings", "logs"),
+    ("errors", "addresses", "caller", "clock", "durations", "health", "serials", "settings", "logs"),
     ("storage",),
     ("log",),
     ("wire",),

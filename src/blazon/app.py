@@ -12,6 +12,7 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.process_collector import ProcessCollector
 
 from blazon import ca, things, users
+from blazon.addresses import reached_at
 from blazon.clock import Clock, ComparedClock, SystemClock
 from blazon.embedded import EmbeddedRedis
 from blazon.errors import DatabaseAway, StartError, Unavailable
@@ -98,7 +99,7 @@ class Blazon:
             self._start_all(log, parts, relays, redis, server)
             if ready is not None:
                 notes = [note for part in parts if part.notes is not None for note in await part.notes()]
-                ready(Started(_url(*sockets[0].getsockname()[:2]), redis_url, tuple(notes)))
+                ready(Started(reached_at(*sockets[0].getsockname()[:2]), redis_url, tuple(notes)))
             await self._until_stopped()
             await self._end(log, relays, server, writing, parts)
         finally:
@@ -292,12 +293,6 @@ def make_log(
         max_staleness=max_staleness,
         metadata_bytes=metadata_bytes,
     )
-
-
-def _url(host: str, port: int) -> str:
-    """Where a socket is reached from this machine."""
-    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - nothing is bound here
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
 def _make_data_dir(settings: Settings) -> None:

@@ -4,12 +4,12 @@ import contextlib
 from pathlib import Path
 from typing import Final
 
+from blazon.addresses import url_of_listener
 from blazon.settings import Settings
 
 __all__ = ["address_of", "is_noted", "note_address", "remove_address"]
 
 _FILE: Final = "address"
-_ANY: Final = {"0.0.0.0": "127.0.0.1", "": "127.0.0.1", "[::]": "[::1]"}  # noqa: S104 - nothing is bound here
 
 
 def note_address(settings: Settings, url: str) -> None:
@@ -34,11 +34,7 @@ def is_noted(settings: Settings) -> bool:
 
 def address_of(settings: Settings) -> str:
     """Where the Blazon of these settings answers; empty when nobody can tell."""
-    noted = _noted(settings.data_path / _FILE)
-    if noted:
-        return noted
-    host, _, port = settings.http.listen.rpartition(":")
-    return "" if port == "0" else f"http://{_ANY.get(host, host)}:{port}"
+    return _noted(settings.data_path / _FILE) or url_of_listener(settings.http.listen)
 
 
 def _noted(path: Path) -> str:

@@ -23,9 +23,7 @@ from blazon.ca.x509.durations import (
     Expiration,
     ExpirationType,
     check_issuance_expiration,
-    format_duration,
     format_time,
-    parse_duration,
     parse_time,
     read_expiration,
 )
@@ -68,8 +66,9 @@ from blazon.ca.x509.reading import (
     read_private_key,
 )
 from blazon.ca.x509.revocation import Reason, build_crl, crl_entry
-from blazon.ca.x509.serials import format_serial, new_serial, parse_serial, read_serial
+from blazon.durations import format_duration, parse_duration
 from blazon.pkix import is_issued_by, lowest
+from blazon.serials import format_serial, new_serial, parse_serial, read_serial
 
 __all__ = [
     "DEFAULT_PROFILE",

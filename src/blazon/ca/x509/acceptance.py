@@ -16,7 +16,6 @@ from blazon.ca.x509.der import object_identifier
 from blazon.ca.x509.extensions import extension_of
 from blazon.ca.x509.issuer import allowed_purposes
 from blazon.ca.x509.profiles import Profile, purposes_of
-from blazon.ca.x509.serials import format_serial
 from blazon.pkix import (
     Certificate,
     LenientCertificate,
@@ -26,6 +25,7 @@ from blazon.pkix import (
     version_of,
     weak_hash,
 )
+from blazon.serials import format_serial
 
 __all__ = ["refusal_by_clients"]
 

@@ -38,9 +38,9 @@ from blazon.ca.x509.names import Subject, name_of
 from blazon.ca.x509.profiles import BeyondCa, Profile
 from blazon.ca.x509.reading import CertificationRequest
 from blazon.ca.x509.requested import requested_extensions, requested_subject
-from blazon.ca.x509.serials import MOST_OCTETS
 from blazon.engines import PrivateKey, PublicKey
 from blazon.errors import RuleBroken
+from blazon.serials import MOST_OCTETS
 
 __all__ = [
     "CaOptions",

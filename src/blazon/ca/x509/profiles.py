@@ -10,10 +10,11 @@ from typing import Final
 import msgspec
 from cryptography import x509
 
-from blazon.ca.x509.durations import LONGEST, NO_END, SECOND, Expiration, ExpirationType
+from blazon.ca.x509.durations import NO_END, Expiration, ExpirationType
 from blazon.ca.x509.extensions import KeyUsage
 from blazon.ca.x509.general_names import NameType
 from blazon.ca.x509.names import Subject, name_of
+from blazon.durations import LONGEST, SECOND
 from blazon.engines import KeySpec, KeyType
 from blazon.errors import RuleBroken
 

@@ -1,4 +1,4 @@
-"""Serial numbers: made at random, written as the wires do."""
+"""Serial numbers of certificates: made at random, written and read as the wires do (`5c-1f-…`)."""
 
 import re
 import secrets
