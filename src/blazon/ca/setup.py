@@ -1,11 +1,11 @@
 """Puts the room together."""
 
-from urllib.parse import quote
-
 import msgspec
 
+from blazon.addresses import url_of_listener
 from blazon.ca.api import AuthorityApi, CertificateApi, EngineApi, ProfileApi, ValidationApi
 from blazon.ca.service import (
+    Addresses,
     Authorities,
     Certificates,
     Crls,
@@ -24,7 +24,6 @@ from blazon.ca.service import (
     Rights,
 )
 from blazon.ca.store import Store
-from blazon.ca.x509 import Urls
 from blazon.engines import Engine, Engines, KmsEngine, Pkcs11Engine, SoftwareEngine
 from blazon.room import House, Parts
 from blazon.settings import Settings
@@ -41,9 +40,9 @@ def build(house: House) -> Parts:
     log, store = house.log, Store(house.database)
     engines = _engines(house.settings, house.sealer)
     deltas = Deltas(int(settings.near), int(settings.critical))
-    base = _base_url(house.settings)
+    addresses = Addresses(_base_url(house.settings))
     rights = Rights(house.offers.get(People))
-    keyring = Keyring(store, engines, lambda identifier: _urls(base, identifier))
+    keyring = Keyring(store, engines, addresses.of)
     issuers = Issuers(store)
     intents = Intents(log, store, engines)
     founding = Founding(log, store, keyring, deltas)
@@ -62,7 +61,7 @@ def build(house: House) -> Parts:
         await intents.sweep(everything=house.database.dialect.name == "sqlite")
 
     routes = (
-        *AuthorityApi(authorities, imports, requests).routes(),
+        *AuthorityApi(authorities, imports, requests, addresses).routes(),
         *CertificateApi(certificates).routes(),
         *EngineApi(rights, engines, store, keyring, Messages(log, rights, keyring)).routes(),
         *ProfileApi(Profiles(log, store, rights)).routes(),
@@ -98,19 +97,4 @@ def _engines(settings: Settings, sealer: Sealer) -> Engines:
 def _base_url(settings: Settings) -> str:
     """Where others reach this Blazon; empty when it listens on a port that is not known yet."""
     given = settings.pki.url or settings.http.public_url
-    if given:
-        return given.rstrip("/")
-    host, _, port = settings.http.listen.rpartition(":")
-    host = {"0.0.0.0": "127.0.0.1", "[::]": "[::1]"}.get(host, host)  # noqa: S104 - nothing is bound here
-    return "" if port == "0" else f"http://{host}:{port}"
-
-
-def _urls(base: str, identifier: str) -> Urls:
-    if not base:
-        return Urls()
-    name = quote(identifier, safe="")
-    return Urls(
-        crl=(f"{base}/api/va/crl/{name}",),
-        ocsp=(f"{base}/api/va/ocsp",),
-        ca_issuers=(f"{base}/api/va/ca/{name}",),
-    )
+    return given.rstrip("/") or url_of_listener(settings.http.listen)

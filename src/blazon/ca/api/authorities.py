@@ -29,8 +29,17 @@ from blazon.ca.api.shapes import (
     text_base64,
 )
 from blazon.ca.listing import AUTHORITY_FIELDS
-from blazon.ca.models import PendingRequest
-from blazon.ca.service import Authorities, AuthorityDraft, CompleteDraft, ImportDraft, Imports, RequestDraft, Requests
+from blazon.ca.models import Authority, PendingRequest
+from blazon.ca.service import (
+    Addresses,
+    Authorities,
+    AuthorityDraft,
+    CompleteDraft,
+    ImportDraft,
+    Imports,
+    RequestDraft,
+    Requests,
+)
 from blazon.ca.x509 import CaOptions, CertificateFiles, NameConstraints, format_serial, parse_serial, pem_of
 from blazon.clock import rfc3339
 from blazon.errors import Conflict, Forbidden, NotFound, RuleBroken
@@ -128,10 +137,11 @@ class ChainBody(Struct, frozen=True):
 class AuthorityApi:
     """Handlers of the CA routes."""
 
-    def __init__(self, authorities: Authorities, imports: Imports, requests: Requests) -> None:
+    def __init__(self, authorities: Authorities, imports: Imports, requests: Requests, addresses: Addresses) -> None:
         self._authorities = authorities
         self._imports = imports
         self._requests = requests
+        self._addresses = addresses
 
     async def create_ca(self, call: Call[CreateCaBody, NoQuery]) -> Reply:
         body = call.body
@@ -149,7 +159,7 @@ class AuthorityApi:
             near=seconds_of("near_expiration", body.near_expiration),
             critical=seconds_of("critical_expiration", body.critical_expiration),
         )
-        return authority_reply(await self._authorities.create(call.caller, draft), 201, made=True)
+        return self._one(await self._authorities.create(call.caller, draft), 201, made=True)
 
     async def import_ca(self, call: Call[ImportCaBody, NoQuery]) -> Reply:
         body = call.body
@@ -169,7 +179,7 @@ class AuthorityApi:
             near=seconds_of("near_expiration", body.near_expiration),
             critical=seconds_of("critical_expiration", body.critical_expiration),
         )
-        return authority_reply(await self._imports.import_(call.caller, draft), 201, made=True)
+        return self._one(await self._imports.import_(call.caller, draft), 201, made=True)
 
     async def list_cas(self, call: Call[NoBody, ListQuery]) -> Reply:
         return await self._list(call, None)
@@ -183,23 +193,23 @@ class AuthorityApi:
         return Reply(200, AuthorityPage(bookmark, await bodies_of(found, authority_body)))
 
     async def view_ca(self, call: Call[NoBody, NoQuery]) -> Reply:
-        return authority_reply(await self._authorities.view(call.caller, call.path["id"]))
+        return self._one(await self._authorities.view(call.caller, call.path["id"]))
 
     async def view_ca_by_serial(self, call: Call[NoBody, NoQuery]) -> Reply:
         serial = format_serial(parse_serial(call.path["sn"]))
-        return authority_reply(await self._authorities.by_serial(call.caller, serial))
+        return self._one(await self._authorities.by_serial(call.caller, serial))
 
     async def view_ca_chain(self, call: Call[NoBody, NoQuery]) -> Reply:
         chain = await self._authorities.chain(call.caller, call.path["id"])
         return Reply(200, ChainBody([text_base64(pem_of(each)) for each in chain]))
 
     async def update_ca_metadata(self, call: Call[MetadataBody, NoQuery]) -> Reply:
-        return authority_reply(await self._authorities.set_metadata(call.caller, call.path["id"], call.body.metadata))
+        return self._one(await self._authorities.set_metadata(call.caller, call.path["id"], call.body.metadata))
 
     async def update_ca_status(self, call: Call[StatusBody, NoQuery]) -> Reply:
         wanted = call.body
         authority = await self._authorities.set_status(call.caller, call.path["id"], wanted.status, wanted.reason())
-        return authority_reply(authority, 201)
+        return self._one(authority, 201)
 
     async def delete_ca(self, call: Call[NoBody, NoQuery]) -> Reply:
         await self._authorities.delete(call.caller, call.path["id"])
@@ -241,11 +251,16 @@ class AuthorityApi:
             critical=seconds_of("critical_expiration", body.critical_expiration),
         )
         authority = await self._requests.complete(call.caller, call.path["id"], draft)
-        return authority_reply(authority, 201, made=True)
+        return self._one(authority, 201, made=True)
 
     async def delete_ca_request(self, call: Call[NoBody, NoQuery]) -> Reply:
         await self._requests.delete(call.caller, call.path["id"])
         return Reply(200, Nothing())
+
+    def _one(self, authority: Authority, status: int = 200, *, made: bool = False) -> Reply:
+        if made:
+            self._addresses.warn(authority)
+        return authority_reply(authority, self._addresses.named_by(authority), status, made=made)
 
     def routes(self) -> Sequence[AnyRoute]:
         """The routes of CAs."""

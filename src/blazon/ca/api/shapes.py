@@ -19,6 +19,7 @@ from blazon.ca.x509 import (
     ExpirationType,
     Reason,
     Subject,
+    Urls,
     format_duration,
     format_time,
     from_base64,
@@ -143,8 +144,16 @@ class ExpirationShown(Struct, frozen=True, omit_defaults=True):
     duration: str = ""
 
 
+class AddressesBody(Struct, frozen=True):
+    """The URLs that certificates of a CA name: of its CRL, of OCSP, of its certificate. Each list may be empty."""
+
+    crl: tuple[str, ...]
+    ocsp: tuple[str, ...]
+    ca_issuers: tuple[str, ...]
+
+
 class AuthorityBody(Struct, frozen=True, kw_only=True):
-    """A CA. `certificate` is base64 of PEM."""
+    """A CA. `certificate` is base64 of PEM; `addresses` is there of one CA, not in lists."""
 
     serial_number: str
     issuer_metadata: IssuerMetadata
@@ -164,6 +173,7 @@ class AuthorityBody(Struct, frozen=True, kw_only=True):
     creation_ts: str
     level: int
     profile_id: str
+    addresses: AddressesBody | msgspec.UnsetType = msgspec.UNSET
 
 
 class CertificateBody(Struct, frozen=True, kw_only=True):
@@ -287,12 +297,13 @@ def certificate_body(certificate: Certificate, issuer_level: int, private_key: s
     return CertificateBody(**fields, private_key=private_key or msgspec.UNSET)
 
 
-def authority_reply(authority: Authority, status: int = 200, *, made: bool = False) -> Reply:
-    """An answer with one CA and its ETag: the revision."""
+def authority_reply(authority: Authority, addresses: Urls, status: int = 200, *, made: bool = False) -> Reply:
+    """An answer with one CA, the addresses its certificates name, and its ETag: the revision."""
     headers = [("etag", f'"{authority.revision}"')]
     if made:
         headers.append(("location", f"{API}/cas/{authority.id}"))
-    return Reply(status, authority_body(authority), tuple(headers))
+    shown = AddressesBody(addresses.crl, addresses.ocsp, addresses.ca_issuers)
+    return Reply(status, msgspec.structs.replace(authority_body(authority), addresses=shown), tuple(headers))
 
 
 def certificate_reply(certificate: Certificate, issuer_level: int, status: int = 200, private_key: str = "") -> Reply:

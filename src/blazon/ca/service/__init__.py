@@ -1,5 +1,6 @@
 """The rules: what may happen, decided from what is there. No HTTP, no SQL text."""
 
+from blazon.ca.service.addresses import Addresses
 from blazon.ca.service.answers import Answer
 from blazon.ca.service.authorities import Authorities, AuthorityDraft
 from blazon.ca.service.certificates import Certificates, KeyedDraft, SignDraft
@@ -19,6 +20,7 @@ from blazon.ca.service.rights import Rights
 from blazon.ca.service.rules import Deltas
 
 __all__ = [
+    "Addresses",
     "Answer",
     "Authorities",
     "AuthorityDraft",
