@@ -9,9 +9,10 @@ from typing import Any
 import click
 
 from blazon.cli.client import Api, server
-from blazon.cli.options import as_json, metadata_option, page_options
-from blazon.cli.output import print_entity, print_json, print_page
-from blazon.cli.tree import nested, tree_lines, whole
+from blazon.cli.options import as_json, given_fields, metadata_option, page_options
+from blazon.cli.output import one_line, print_entity, print_json, print_page
+from blazon.cli.paging import by_offset
+from blazon.cli.tree import nested, tree_lines
 
 __all__ = ["add_hierarchy", "named"]
 
@@ -108,7 +109,7 @@ def _add_update(command: click.Group, noun: str, purpose: str) -> None:
         **given: str,
     ) -> None:
         changes = {"name": name, "description": description, "metadata": metadata}
-        body = {key: value for key, value in changes.items() if value is not None}
+        body = given_fields(changes)
         if not body:
             raise click.UsageError("say what to change: --name, --description or --metadata")
         api = Api(url)
@@ -138,12 +139,18 @@ def _add_tree(command: click.Group, noun: str) -> None:
         api = Api(url)
         root = given[noun]
         path = f"/{noun}s" if root is None else f"/{noun}s/{api.id_of(noun, root)}/children"
-        roots = nested(whole(api, path, f"{noun}s"))
+        places = by_offset(api, path, f"{noun}s")
+        roots = nested(places, lambda place: place.get("parent_id", ""), lambda place: (place["name"], place["id"]))
         if json_output:
             print_json(roots)
             return
-        for line in tree_lines(roots):
+        for line, _ in tree_lines(roots, _label):
             click.echo(line)
+
+
+def _label(place: dict[str, Any]) -> str:
+    state = "" if place["status"] == "enabled" else f"  ({place['status']})"
+    return f"{one_line(place['name'])}  {place['id']}{state}"
 
 
 def _add_status(command: click.Group, noun: str, verb: str) -> None:

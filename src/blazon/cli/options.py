@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -16,8 +16,10 @@ __all__ = [
     "DEFAULT_FILE",
     "ActionName",
     "Discreet",
+    "OneOf",
     "as_json",
     "every_setting",
+    "given_fields",
     "metadata_option",
     "page_options",
     "place_of_log",
@@ -82,6 +84,30 @@ class ActionName(click.ParamType[str]):
         return [CompletionItem(action) for action in ACTIONS if action.startswith(incomplete)]
 
 
+class OneOf(click.ParamType[str]):
+    """One of some words, in any case: taken, shown and completed as they are written here."""
+
+    name = "choice"
+
+    def __init__(self, words: Sequence[str]) -> None:
+        self._words = words
+
+    def get_metavar(self, param: click.Parameter, ctx: click.Context) -> str:
+        """The words, as help shows them."""
+        return f"[{'|'.join(self._words)}]"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """The word as it is written here."""
+        found = next((word for word in self._words if word.casefold() == str(value).casefold()), None)
+        if found is None:
+            self.fail(f"{value!r} is not one of {', '.join(self._words)}", param, ctx)
+        return found
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        """The words that begin so."""
+        return [CompletionItem(word) for word in self._words if word.casefold().startswith(incomplete.casefold())]
+
+
 class _Metadata(click.ParamType[dict[str, Any]]):
     """A JSON object."""
 
@@ -99,6 +125,11 @@ class _Metadata(click.ParamType[dict[str, Any]]):
 
 metadata_option = click.option("--metadata", type=_Metadata(), help='A JSON object, such as {"site":"lab"}.')
 """The option --metadata."""
+
+
+def given_fields(fields: dict[str, Any]) -> dict[str, Any]:
+    """The fields of a body that were given."""
+    return {name: value for name, value in fields.items() if value is not None}
 
 
 def slice_options(command: Any) -> Any:

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import click
 
-__all__ = ["one_line", "print_entity", "print_json", "print_page", "print_pairs", "print_table", "progress"]
+__all__ = ["counted", "one_line", "print_entity", "print_json", "print_page", "print_pairs", "print_table", "progress"]
 
 _NEVER: Final = "0001-01-01T00:00:00Z"
 
@@ -34,6 +34,11 @@ def one_line(text: str) -> str:
     return "".join(
         character if character.isprintable() else character.encode("unicode_escape").decode() for character in text
     )
+
+
+def counted(number: int, noun: str) -> str:
+    """A number of things in words: `1 CA`, `12 CAs`."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def print_table(headers: Sequence[str], rows: Iterable[Sequence[str]], note: str = "") -> None:

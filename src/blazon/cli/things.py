@@ -9,7 +9,7 @@ import click
 from blazon.cli.client import Api, server
 from blazon.cli.hierarchy import named
 from blazon.cli.imports import add_import
-from blazon.cli.options import ActionName, as_json, metadata_option, page_options, slice_options
+from blazon.cli.options import ActionName, as_json, given_fields, metadata_option, page_options, slice_options
 from blazon.cli.output import print_entity, print_json, print_page
 from blazon.cli.rights import Verdict, say_may
 
@@ -125,7 +125,7 @@ def update(
     """Change a thing. What is not given stays."""
     if tags and no_tags:
         raise click.UsageError("give --tag or --no-tags, not both")
-    fields = {key: value for key, value in (("name", name), ("metadata", metadata)) if value is not None}
+    fields = given_fields({"name": name, "metadata": metadata})
     changes = [("", fields), ("/tags", {"tags": list(tags)} if tags or no_tags else {})]
     if not any(body for _, body in changes):
         raise click.UsageError("say what to change: --name, --tag, --no-tags or --metadata")

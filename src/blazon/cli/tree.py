@@ -1,47 +1,45 @@
-"""A hierarchy, read page by page and drawn as a tree."""
+"""A hierarchy drawn as a tree."""
 
-from collections.abc import Iterator
-from typing import Any, Final
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any
 
-from blazon.cli.client import Api
-from blazon.cli.output import one_line
+__all__ = ["nested", "tree_lines"]
 
-__all__ = ["nested", "tree_lines", "whole"]
-
-_PAGE: Final = 100
+Node = dict[str, Any]
 
 
-def whole(api: Api, path: str, key: str) -> list[dict[str, Any]]:
-    """Everything a list holds, whatever its state."""
-    found: list[dict[str, Any]] = []
-    while True:
-        page = api.call("GET", path, query={"limit": _PAGE, "offset": len(found), "status": "all"})
-        found += page[key]
-        if not page[key] or len(found) >= page["total"]:
-            return found
+def nested(nodes: Iterable[Node], parent: Callable[[Node], str], order: Callable[[Node], Any]) -> list[Node]:
+    """The nodes with those below each in its `children`, sorted. At the top are those whose parent is not there.
+
+    `parent` is the id of the node above. A node that stands above itself, as CAs do that certified each other, is at
+    the top.
+    """
+    made = {node["id"]: {**node, "children": []} for node in nodes}
+    above = {identifier: parent(node) for identifier, node in made.items()}
+    top: list[Node] = []
+    for identifier, node in made.items():
+        is_top = above[identifier] not in made or identifier in _line_above(identifier, above)
+        (top if is_top else made[above[identifier]]["children"]).append(node)
+    for node in made.values():
+        node["children"].sort(key=order)
+    return sorted(top, key=order)
 
 
-def nested(places: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The places with those below each in its `children`, by name; at the top those whose parent is not there."""
-    made = {place["id"]: {**place, "children": []} for place in places}
-    top: list[dict[str, Any]] = []
-    for place in made.values():
-        parent = made.get(place.get("parent_id", ""))
-        (top if parent is None else parent["children"]).append(place)
-    for place in made.values():
-        place["children"].sort(key=_order)
-    return sorted(top, key=_order)
+def _line_above(identifier: str, above: Mapping[str, str]) -> set[str]:
+    found: set[str] = set()
+    step = above[identifier]
+    while step in above and step not in found:
+        found.add(step)
+        step = above[step]
+    return found
 
 
-def _order(place: dict[str, Any]) -> tuple[str, str]:
-    return place["name"], place["id"]
-
-
-def tree_lines(places: list[dict[str, Any]], before: str = "", *, top: bool = True) -> Iterator[str]:
-    """The lines of a drawing: name, id, and the state of what is not enabled."""
-    for number, place in enumerate(places):
-        last = number == len(places) - 1
+def tree_lines(
+    nodes: list[Node], label: Callable[[Node], str], before: str = "", *, top: bool = True
+) -> Iterator[tuple[str, Node]]:
+    """The lines of a drawing from top to bottom, each with its node."""
+    for number, node in enumerate(nodes):
+        last = number == len(nodes) - 1
         branch, below = ("", "") if top else ("└── ", "    ") if last else ("├── ", "│   ")
-        state = "" if place["status"] == "enabled" else f"  ({place['status']})"
-        yield f"{before}{branch}{one_line(place['name'])}  {place['id']}{state}"
-        yield from tree_lines(place["children"], before + below, top=False)
+        yield f"{before}{branch}{label(node)}", node
+        yield from tree_lines(node["children"], label, before + below, top=False)

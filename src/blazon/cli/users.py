@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from blazon.cli.client import Api, server
-from blazon.cli.options import as_json, metadata_option, page_options
+from blazon.cli.options import as_json, given_fields, metadata_option, page_options
 from blazon.cli.output import print_entity, print_json, print_page
 
 __all__ = ["command"]
@@ -109,7 +109,7 @@ def update(
     json_output: bool,
 ) -> None:
     """Change a user. What is not given stays."""
-    fields = {key: value for key, value in (("name", name), ("metadata", metadata)) if value is not None}
+    fields = given_fields({"name": name, "metadata": metadata})
     changes = [
         ("", fields),
         ("/tags", {"tags": list(tags)} if tags else {}),

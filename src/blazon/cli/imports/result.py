@@ -1,7 +1,7 @@
 """What came of an import: counts, the rows that were refused, the report and the file with the keys."""
 
 import csv
-import os
+import io
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -9,6 +9,7 @@ from typing import Any, Final, TextIO
 
 import click
 
+from blazon.cli.files import new_private_file
 from blazon.cli.output import one_line, print_json
 
 __all__ = ["Result"]
@@ -33,7 +34,8 @@ class Result:
         """Opens the files before anything is made, and has them whole at the end, however that comes."""
         with ExitStack() as stack:
             if out is not None:
-                self._out = stack.enter_context(_only_ours(out))
+                octets = stack.enter_context(new_private_file(out))
+                self._out = stack.enter_context(io.TextIOWrapper(octets, encoding="utf-8", newline=""))
                 csv.writer(self._out).writerow(("line", "id", "name", *self._key_column()))
             if report is not None:
                 self._report = report
@@ -99,14 +101,3 @@ class Result:
 
 def _s(count: int) -> str:
     return "" if count == 1 else "s"
-
-
-@contextmanager
-def _only_ours(path: Path) -> Iterator[TextIO]:
-    """A new file that only its owner reads: it will hold keys."""
-    try:
-        number = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        raise click.ClickException(f"{path} is there already, and may hold keys; name another file") from None
-    with os.fdopen(number, "w", encoding="utf-8", newline="") as file:
-        yield file
