@@ -7,6 +7,7 @@ scripts/pages.py --check    names those that are not current, and exits with 1
 import sys
 from collections.abc import Callable, Iterator
 from enum import Enum
+from inspect import cleandoc
 from pathlib import Path
 from types import UnionType
 from typing import Any, Final
@@ -162,7 +163,7 @@ def _command(command: click.Command, context: click.Context, level: str) -> Iter
 
 
 def _help(command: click.Command) -> Iterator[str]:
-    paragraphs = (command.help or "").strip().split("\n\n")
+    paragraphs = cleandoc(command.help or "").strip().split("\n\n")
     for number, paragraph in enumerate(paragraphs):
         if number:
             yield ""

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.program import Program, up
-from tests.servers import RabbitServer, wait_for
+from tests.servers import RabbitServer, free_port, wait_for
 from tests.tour import Step, consoles, is_shown
 
 ROOT = Path(__file__).parent.parent
@@ -38,7 +38,9 @@ def test_the_tour_runs_as_it_stands(program: Program, rabbitmq: RabbitServer) ->
     (program.home / ".venv").symlink_to(Path(sys.executable).parent.parent)
     (program.home / "docs").symlink_to(ROOT / "docs")
 
-    with up(program, Path("blazon-data"), BLAZON_ADMIN_PASSWORD="", BLAZON_AMQP_URL=rabbitmq.url) as blazon:
+    # With a port that is known at the start, certificates name the address the tour shows.
+    settings = {"BLAZON_ADMIN_PASSWORD": "", "BLAZON_HTTP_LISTEN": f"127.0.0.1:{free_port()}"}
+    with up(program, Path("blazon-data"), BLAZON_AMQP_URL=rabbitmq.url, **settings) as blazon:
         changed = {
             "127.0.0.1:8080": blazon.url.removeprefix("http://"),
             "-p 6379": f"-p {blazon.redis_port}",

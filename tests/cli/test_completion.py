@@ -4,7 +4,8 @@ import subprocess
 
 import pytest
 
-from tests.cli.program import Program
+from tests.cli.pki import rows
+from tests.cli.program import Program, Up
 
 _SHELLS = ("bash", "zsh", "fish")
 
@@ -26,6 +27,35 @@ def test_there_is_a_script_for_a_shell(program: Program, shell: str) -> None:
     ended = program.ok("completion", shell)
     assert "_BLAZON_COMPLETE" in ended.out
     assert ended.err == ""
+
+
+@pytest.mark.parametrize("shell", _SHELLS)
+def test_what_the_server_has_is_completed(running: Up, shell: str) -> None:
+    program = running.program
+    if "Completed" not in program.ok("ca", "list").out:
+        program.ok("ca", "create", "Completed")
+        program.ok("ca", "create", "Twins")
+        program.ok("ca", "create", "Twins", "--same-name")
+        program.ok("ca", "request", "Coming")
+        program.ok("profiles", "create", "compact")
+    twins = {row[0] for row in rows(program.ok("ca", "list")) if row[1] == "Twins"}
+    assert _completed(program, shell, "blazon ca show C") == {"Completed"}
+    assert _completed(program, shell, "blazon ca show ") >= {"Completed", *twins}
+    assert "Twins" not in _completed(program, shell, "blazon ca show ")
+    assert _completed(program, shell, "blazon ca create Below --parent C") == {"Completed"}
+    assert _completed(program, shell, "blazon cert sign C") == {"Completed"}
+    assert _completed(program, shell, "blazon cert list --ca C") == {"Completed"}
+    assert _completed(program, shell, "blazon ca csr ") == {"Coming"}
+    assert _completed(program, shell, "blazon profiles show com") == {"compact"}
+    assert _completed(program, shell, "blazon ca create X --profile ") == {"compact"}
+    assert _completed(program, shell, "blazon ca create X --engine ") == {"software"}
+    assert _completed(program, shell, "blazon cert revoke x --reason key") == {"KeyCompromise"}
+    assert {"revoke", "release", "request", "requests"} <= _completed(program, shell, "blazon ca re")
+
+
+def test_nothing_is_completed_when_nobody_is_signed_in(program: Program) -> None:
+    environment = {"_BLAZON_COMPLETE": "bash_complete", "COMP_WORDS": "blazon ca show ", "COMP_CWORD": "3"}
+    assert program.run(**environment).out.strip() == ""
 
 
 @pytest.mark.parametrize("shell", _SHELLS)

@@ -26,8 +26,29 @@ COMMANDS = {
     ),
     "connect": (),
     "disconnect": (),
-    "ca": ("create", "import", "list", "tree", "show", "crl"),
-    "cert": ("sign", "show", "inspect", "revoke", "verify", "export"),
+    "ca": (
+        *(
+            "create",
+            "import",
+            "list",
+            "tree",
+            "show",
+            "chain",
+            "crl",
+            "revoke",
+            "hold",
+            "release",
+            "delete",
+            "metadata",
+        ),
+        *("request", "requests", "csr", "complete", "cancel"),
+    ),
+    "cert": (
+        *("sign", "create", "import", "list", "expiring", "show", "inspect", "verify", "export", "p12"),
+        *("revoke", "hold", "release", "metadata"),
+    ),
+    "profiles": ("list", "show", "create", "update", "delete"),
+    "engines": (),
     "events": ("tail", "show", "types"),
     "log": ("status", "verify"),
     "history": ("rebuild",),
@@ -77,7 +98,12 @@ def test_help_loads_nothing_heavy() -> None:
 
 
 @pytest.mark.parametrize(
-    "words", [("users", "list", "--help"), ("things", "import", "--help"), ("connect", "--help")], ids=" ".join
+    "words",
+    [
+        *(("users", "list", "--help"), ("things", "import", "--help"), ("connect", "--help"), ("engines", "--help")),
+        *(("ca", "create", "--help"), ("cert", "p12", "--help"), ("profiles", "create", "--help")),
+    ],
+    ids=" ".join,
 )
 def test_a_command_for_the_api_loads_no_database_and_no_server(words: tuple[str, ...]) -> None:
     loaded = _modules(*words)
@@ -105,6 +131,17 @@ def test_every_subcommand_has_help(words: tuple[str, str]) -> None:
     options = [option for option in command.params if isinstance(option, click.Option)]
     assert all(option.help for option in options)
     assert "--json" in {name for option in options for name in option.opts}
+
+
+@pytest.mark.parametrize(
+    "words",
+    [(name, sub) for name in ("ca", "cert", "profiles") for sub in COMMANDS[name]] + [("engines",)],
+    ids="-".join,
+)
+def test_a_command_about_certificates_shows_an_example_of_itself(program: Program, words: tuple[str, ...]) -> None:
+    """Of a real line: click has not joined it with another one."""
+    lines = program.ok(*words, "--help").lines
+    assert any(line.startswith(f"  blazon {' '.join(words)}") for line in lines)
 
 
 def test_no_command_is_help_and_code_2(program: Program) -> None:

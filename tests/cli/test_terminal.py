@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.serialization.pkcs12 import load_key_and_certificates
 
 from tests.cli.program import COMMAND, PASSWORD, Program, Up
 
@@ -79,6 +80,60 @@ def test_the_log_is_shown_with_colours_and_without_control_characters(running: U
     assert terminal.end() == 0
     left = "\n".join(terminal.lines)
     assert "\x1b" not in left
+
+
+def test_a_list_of_certificates_that_goes_on_says_how(running: Up) -> None:
+    running.program.ok("ca", "create", "Listed")
+    for name in ("one", "two"):
+        running.program.ok("cert", "create", "Listed", name)
+    terminal = Terminal(running.program, ["cert", "list", "--ca", "Listed", "--limit", "1"], columns=200)
+    assert terminal.end() == 0
+    assert terminal.lines[0].split() == ["SERIAL", "NAME", "STATUS", "CA", "UNTIL"]
+    assert terminal.lines[-1] == "1 certificate; there are more: add --all, or narrow it down"
+
+
+@pytest.mark.parametrize(("answer", "code", "status"), [("n", 130, "ACTIVE"), ("y", 0, "REVOKED")])
+def test_before_a_ca_is_revoked_for_good_somebody_is_asked(running: Up, answer: str, code: int, status: str) -> None:
+    program, name = running.program, f"Asked {answer}"
+    ca = program.ok("ca", "create", name, "--json").json
+    program.ok("ca", "create", f"Below {answer}", "--parent", name, "--valid", "5y")
+    program.ok("cert", "create", name, "lamp")
+    terminal = Terminal(program, ["ca", "revoke", name], columns=200)
+    wanted = f"Revoke the CA '{name}' ({ca['id']}) for good, and with it 1 certificate and 1 CA that it issued? "
+    terminal.until(re.escape(wanted))
+    terminal.type(f"{answer}\n")
+    assert terminal.end() == code
+    assert program.ok("ca", "show", name, "--json").json["status"] == status
+
+
+def test_a_ca_is_deleted_after_a_yes(running: Up) -> None:
+    program = running.program
+    program.ok("ca", "create", "Gone")
+    assert Terminal(program, ["ca", "revoke", "Gone", "--yes"]).end() == 0
+    terminal = Terminal(program, ["ca", "delete", "Gone"])
+    terminal.until(r"Delete the CA 'Gone'.* and destroy its key\?")
+    terminal.type("y\n")
+    assert terminal.end() == 0
+    assert program.run("ca", "show", "Gone").code == 1
+
+
+def test_a_hold_is_not_asked_about(running: Up) -> None:
+    running.program.ok("ca", "create", "Held")
+    assert Terminal(running.program, ["ca", "hold", "Held"]).end() == 0
+    assert Terminal(running.program, ["ca", "release", "Held"]).end() == 0
+
+
+def test_the_password_of_a_pkcs12_file_is_asked_for_twice(running: Up) -> None:
+    running.program.ok("ca", "create", "Packs")
+    terminal = Terminal(running.program, ["cert", "create", "Packs", "laptop", "--p12", "asked.p12"])
+    terminal.until("Password of the PKCS #12 file: ")
+    terminal.type("a secret word\n")
+    terminal.until("Repeat for confirmation: ")
+    terminal.type("a secret word\n")
+    assert terminal.end() == 0
+    assert "secret word" not in terminal.shown
+    packed = (running.program.home / "asked.p12").read_bytes()
+    assert load_key_and_certificates(packed, b"a secret word")[0] is not None
 
 
 def test_a_password_is_asked_for_twice_and_not_shown(running: Up) -> None:

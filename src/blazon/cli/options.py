@@ -62,7 +62,7 @@ as_json = click.option("--json", "json_output", is_flag=True, help="Print JSON, 
 
 
 class Discreet(click.Command):
-    """A command with settings among its options. A word too many may be half a password, and is not repeated."""
+    """A command that may be given a secret. A word too many may be half a password, and is not repeated."""
 
     allow_extra_args = True
 
