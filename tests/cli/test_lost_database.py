@@ -138,7 +138,7 @@ def test_a_first_start_that_was_killed_starts_again(
         "import importlib, os, signal, sys\n"
         "from blazon.cli.main import main\n"
         f"module, _, name = {DEATHS[place]!r}.rpartition('.')\n"
-        "setattr(importlib.import_module(module), name, lambda *_: os.kill(os.getpid(), signal.SIGKILL))\n"
+        "setattr(importlib.import_module(module), name, lambda *_, **__: os.kill(os.getpid(), signal.SIGKILL))\n"
         "sys.argv = ['blazon', 'up', '--data-dir', 'data']\n"
         "main()\n"
     )
