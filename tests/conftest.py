@@ -5,6 +5,7 @@ A server is started once for each test worker, when the first test asks for it.
 
 import base64
 import secrets
+import warnings
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -18,6 +19,28 @@ from tests.servers import MotoServer, PostgresServer, RabbitServer, RedisServer,
 # How long an example takes says nothing on a machine that others use too.
 settings.register_profile("patient", deadline=None)
 settings.load_profile("patient")
+
+
+_left_open: list[str] = []
+"""Tests after which a transport was still open."""
+
+
+def pytest_warning_recorded(warning_message: warnings.WarningMessage, nodeid: str) -> None:
+    """Notes a transport that was left open: uvloop warns of it, and the filters let it: an error would hang there."""
+    if "unclosed resource <" in str(warning_message.message):
+        _left_open.append(nodeid or "some test")
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """A transport that was left open fails the run."""
+    if _left_open and session.exitstatus == pytest.ExitCode.OK:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Names those tests."""
+    for nodeid in _left_open:
+        terminalreporter.write_line(f"FAILED {nodeid} - left a transport open")
 
 
 @pytest.fixture(scope="session")
