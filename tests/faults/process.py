@@ -156,6 +156,20 @@ class Load:
         """Lets `run` end."""
         self._stop = True
 
+    async def goes_on(self, count: int = 100) -> None:
+        """Waits until so many more groups are answered."""
+        wanted = len(self.answered) + count
+        async with asyncio.timeout(60):
+            while len(self.answered) < wanted:
+                await asyncio.sleep(0.01)
+
+    async def is_refused(self) -> None:
+        """Waits until one more is refused, or cannot even be asked for."""
+        before = len(self.refused)
+        async with asyncio.timeout(60):
+            while len(self.refused) == before:
+                await asyncio.sleep(0.01)
+
     async def _client(self, client: aiohttp.ClientSession, headers: dict[str, str], prefix: str) -> None:
         number = 0
         while not self._stop:

@@ -69,7 +69,7 @@ async def test_a_disk_that_is_full_while_operations_go_one_by_one(tmp_path: Path
     They are so large that SQLite writes in the middle of a batch, and some so small that they would fit afterwards.
     """
     with _small_disk(tmp_path, "150m") as disk:
-        blazon = BlazonProcess(tmp_path, data_dir=str(disk), redis_embedded="no")
+        blazon = BlazonProcess(tmp_path, data_dir=str(disk), redis_embedded="no", events_metadata_bytes="1000000")
         await blazon.start()
         answered: list[str] = []
         statuses: dict[int, int] = {}

@@ -55,7 +55,7 @@ async def _die_and_come_back(
 
     await blazon.start()
     again = asyncio.create_task(load.run("second"))
-    await asyncio.sleep(0.3)
+    await load.goes_on(20)
     load.stop()
     await again
     length = await relays_caught_up(blazon)

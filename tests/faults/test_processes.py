@@ -29,10 +29,10 @@ async def test_two_race_and_one_is_killed(tmp_path: Path, postgres: PostgresServ
     await asyncio.gather(one.start(), other.start())
     loads = [Load(one), Load(other)]
     running = [asyncio.create_task(load.run(f"load{number}")) for number, load in enumerate(loads)]
-    await asyncio.sleep(1.5)
+    await asyncio.gather(*(load.goes_on(200) for load in loads))
     one.kill()
     await running[0]
-    await asyncio.sleep(1.0)
+    await loads[1].goes_on(200)
     loads[1].stop()
     await running[1]
     await relays_caught_up(other)

@@ -14,7 +14,7 @@ from blazon.app import ROOMS, make_log
 from blazon.clock import Clock, ManualClock
 from blazon.errors import Unavailable
 from blazon.history import rebuild
-from blazon.log import Stale, cursor_position, move_cursor
+from blazon.log import Position, Stale, cursor_position, move_cursor
 from blazon.storage import open_database
 from blazon.users.events import USER_SEND_PASSWORD_RESET, ResetSent
 from blazon.users.mail import MailDelayed
@@ -188,14 +188,15 @@ async def test_a_mail_is_before_the_cursor_or_waits_and_never_both(database_url:
         (record,) = await log.reader.of_types(0, 1000, ResetMail.types, 10)
         mails_waiting, mailer = WaitingMails(log, "test"), Scripted(MailDelayed("busy"))
         mails = ResetMail(mails_waiting, Tokens(bytes(64), Lifetimes(), clock), mailer, "a@b.cd", "/", 30)
-        assert await cursor_position(log, "test", record.sequence - 1) == record.sequence - 1
+        before = await cursor_position(log, "test", record.sequence - 1)
+        assert before.sequence == record.sequence - 1
         assert await mails.handle(record) == ()
         # Killed here, before the cursor moved: the follower comes again and finds that it waits.
         assert await mails.handle(record) == ()
         await rebuild(database, ROOMS)  # which makes other tables anew, and this is not made from the log
         clock.move(60)
         assert await mails_waiting.due() == []  # and nobody else touches it until the cursor has passed it
-        await log.writer.commit(move_cursor(log, "test", record.sequence - 1, record.sequence))
+        await log.writer.commit(move_cursor(log, "test", before, Position.of(record)))
         (mail,) = await mails_waiting.due()
         # Two processes find it due: one takes it up.
         taken, its_record = await mails_waiting.take_up(mail)
@@ -217,11 +218,11 @@ async def test_a_mail_is_before_the_cursor_or_waits_and_never_both(database_url:
             await mails._send_again(again)
         clock.move(240)
         (again,) = await mails_waiting.due()
-        before = (await log.reader.head()).sequence
+        length = (await log.reader.head()).sequence
         await mails._send_again(again)
         assert not await mails_waiting.has(record)
         assert mailer.outcomes == []
-        (sent,) = await log.reader.of_types(before, 1000, frozenset({("users", "user.send_password_reset")}), 10)
+        (sent,) = await log.reader.of_types(length, 1000, frozenset({("users", "user.send_password_reset")}), 10)
         assert (sent.subject, sent.traceparent) == (record.subject, record.traceparent)
     finally:
         log.writer.stop()

@@ -16,6 +16,7 @@ from blazon.errors import (
     Forbidden,
     IntegrityConflict,
     LogDamaged,
+    LogWentBack,
     Malformed,
     MethodNotAllowed,
     NotFound,
@@ -60,6 +61,7 @@ STATUS: Final[dict[type[BlazonError], int]] = {
     TooMany: 429,
     Unavailable: 503,
     StorageUnavailable: 503,
+    LogWentBack: 503,
     OutcomeUnknown: 503,
     # These are caught inside; one that gets out is a bug.
     IntegrityConflict: 500,
