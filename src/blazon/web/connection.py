@@ -1,11 +1,10 @@
 """One connection: uvicorn's HTTP/1.1 protocol, with the limits it lacks, and with a shorter way for whole requests.
 
-httptools reads heads of any length at any pace. The protocol here refuses a head over a limit (431, RFC 6585 §5),
-closes a connection whose head does not come in time or that dribbles bytes nobody waits for, and takes no header from
-the trailer of a chunked body.
+It refuses a head over a limit (431, RFC 6585 §5), closes a connection whose head does not come in time, or
+that dribbles bytes nobody waits for, and takes no header from the trailer of a chunked body.
 
-A request to a route that has come whole, as nearly all do, is handed over without the messages of ASGI. One that can be
-answered from memory is answered where it is read, without even a task. Everything else goes uvicorn's way.
+A request that has come whole, as nearly all do, is handed over without the messages of ASGI, and one that is answered
+from memory without a task. Everything else goes uvicorn's way.
 """
 
 import asyncio
