@@ -20,7 +20,7 @@ up: $(VENV)/.ready ## Make the environment and start Blazon; options in ARGS
 env: $(VENV)/.ready ## Make the environment, and start nothing
 
 test: $(VENV)/.dev-ready ## Install what the tests need and run them; options in ARGS
-	@scripts/servers postgresql redis rabbitmq softhsm
+	@scripts/servers postgresql redis rabbitmq softhsm gnutls nss
 	@$(BIN)/python -m pytest -n $(or $(JOBS),2) --dist loadgroup $(ARGS)
 
 lint: $(VENV)/.dev-ready ## ruff and mypy --strict

@@ -102,25 +102,36 @@ def outside_ca(
     path_length: int | None = None,
     serial: int = 0,
     usage: x509.KeyUsage | None = None,
+    key_id: bytes = b"",
 ) -> tuple[x509.Certificate, Any]:
-    """A CA made elsewhere, and its key: a root, or below another one. `subject_key` may be a public key alone."""
+    """A CA made elsewhere, and its key: a root, or below another one. `subject_key` may be a public key alone.
+
+    `key_id` is the subject key identifier; without one it is the SHA-1 of the key.
+    """
     private_key = subject_key or ec.generate_private_key(ec.SECP256R1())
     public_key = private_key.public_key() if hasattr(private_key, "public_key") else private_key
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
     now = datetime.now(UTC).replace(microsecond=0)
     issuer, signer = (subject, private_key) if above is None else (above[0].subject, above[1])
+    own_id = x509.SubjectKeyIdentifier(key_id) if key_id else x509.SubjectKeyIdentifier.from_public_key(public_key)
+    above_id = own_id if above is None else _key_id_of(above[0])
+    authority_id = x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(above_id)
     builder = (
         x509.CertificateBuilder(issuer, subject, public_key)
         .serial_number(serial or x509.random_serial_number())
         .not_valid_before(now - timedelta(days=1))
         .not_valid_after(now + timedelta(days=days))
         .add_extension(x509.BasicConstraints(is_ca, path_length), critical=True)
-        .add_extension(x509.SubjectKeyIdentifier.from_public_key(public_key), critical=False)
-        .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(signer.public_key()), critical=False)
+        .add_extension(own_id, critical=False)
+        .add_extension(authority_id, critical=False)
     )
     if usage is not None:
         builder = builder.add_extension(usage, critical=True)
     return builder.sign(signer, SHA256()), private_key
+
+
+def _key_id_of(certificate: x509.Certificate) -> x509.SubjectKeyIdentifier:
+    return certificate.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value
 
 
 def pem(certificate: x509.Certificate) -> str:

@@ -40,7 +40,6 @@ from tests.ca.x509.support import (
     NOW,
     P256,
     SPECS,
-    URLS,
     ask,
     csr,
     hierarchy,
@@ -74,9 +73,7 @@ def test_revocation_lists(spec: KeySpec) -> None:
     made = software(spec)
     entries = [crl_entry(new_serial(), NOW - 5, reason) for reason in Reason if reason is not Reason.REMOVE_FROM_CRL]
     for issuer, signer, revoked in ((made.sub, made.sub_key, entries), (made.root, made.root_key, [])):
-        der = build_crl(
-            issuer, signer, number=7, this_update=NOW, next_update=NOW + DAY, entries=revoked, url=URLS.crl[0]
-        )
+        der = build_crl(issuer, signer, number=7, this_update=NOW, next_update=NOW + DAY, entries=revoked)
         assert lint_crl(der) == []
 
 
@@ -90,7 +87,6 @@ def test_a_delta_list() -> None:
         this_update=NOW,
         next_update=NOW + DAY,
         entries=entries,
-        url=URLS.crl[0],
         base_number=7,
     )
     assert lint_crl(delta) == []

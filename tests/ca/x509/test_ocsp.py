@@ -1,6 +1,7 @@
 """OCSP messages: read as RFC 6960 has them or malformed; answers say what they were told."""
 
 import base64
+import hashlib
 import os
 from datetime import UTC, datetime
 from urllib.parse import quote
@@ -18,6 +19,7 @@ from blazon.ca.x509 import (
     CertId,
     CertState,
     CertStatus,
+    Issuer,
     OcspError,
     Reason,
     Responder,
@@ -31,6 +33,7 @@ from blazon.ca.x509 import (
 )
 from blazon.ca.x509.der import explicit, integer, object_identifier, octets, sequence, tlv
 from blazon.errors import Malformed
+from tests.ca.support import outside_ca
 from tests.ca.x509.asking import cert_id, request
 from tests.ca.x509.support import DAY, NOW, key, software
 
@@ -131,6 +134,41 @@ def test_a_request_that_is_none_is_malformed(data: bytes) -> None:
         read_ocsp_request(data)
 
 
+def _extension(oid: str, critical: bool | None, value: bytes = b"any") -> bytes:
+    """`critical` None leaves the default out, as DER wants; False writes it all the same."""
+    flag = b"" if critical is None else tlv(1, b"\xff" if critical else b"\0")
+    return sequence(object_identifier(oid), flag, octets(value))
+
+
+@pytest.mark.parametrize("oid", ["1.3.6.1.4.1.99999.5", "1.3.6.1.5.5.7.48.1.7", "1.3.6.1.5.5.7.48.1.8"])
+@pytest.mark.parametrize("critical", [None, False, True])
+def test_an_unknown_extension_is_passed_over_unless_it_is_critical(oid: str, critical: bool | None) -> None:
+    """Of the whole request, of one certificate, and of the second of two."""
+    extension = _extension(oid, critical)
+    single = sequence(CERT_ID.der, explicit(0, sequence(extension)))
+    nonce = _nonce(octets(b"n"))
+    asked = [
+        _request(ONE, extensions=extension),
+        _request(ONE, extensions=nonce + extension),
+        _request(sequence(single)),
+        _request(sequence(sequence(CERT_ID.der), single)),
+    ]
+    for der in asked:
+        if critical:
+            with pytest.raises(Malformed, match=f"{oid} is critical"):
+                read_ocsp_request(der)
+        else:
+            assert CERT_ID in read_ocsp_request(der).cert_ids
+
+
+@pytest.mark.parametrize("critical", [None, False, True])
+def test_a_known_extension_may_be_critical(critical: bool | None) -> None:
+    nonce = _extension("1.3.6.1.5.5.7.48.1.2", critical, octets(b"n"))
+    basic = sequence(object_identifier("1.3.6.1.5.5.7.48.1.1"))
+    acceptable = _extension("1.3.6.1.5.5.7.48.1.4", critical, basic)
+    assert read_ocsp_request(_request(ONE, extensions=acceptable + nonce)).nonce == b"n"
+
+
 def test_as_many_as_64_may_be_asked_for() -> None:
     assert len(read_ocsp_request(_request(sequence(*[sequence(CERT_ID.der)] * 64))).cert_ids) == 64
 
@@ -210,6 +248,23 @@ def test_a_delegated_responder_shows_its_certificate() -> None:
     public_key = key().public_key()
     assert isinstance(public_key, ec.EllipticCurvePublicKey)
     public_key.verify(read.signature, read.tbs_response_bytes, ec.ECDSA(SHA256()))
+
+
+@pytest.mark.parametrize("identifier", [bytes(range(1, 21)), b"\x01", hashlib.sha256(b"key").digest()], ids=len)
+def test_a_signer_is_named_by_its_key_whatever_its_key_identifier(identifier: bytes) -> None:
+    """RFC 6960 §4.2.1: KeyHash is the SHA-1 of the public key; a subject key identifier may be anything."""
+    certificate, private_key = outside_ca(key_id=identifier)
+    issuer = Issuer.of(certificate)
+    assert issuer.key_id == identifier
+    begins = issuer.valid_from
+    draft = draft_responder(issuer, key().public_key(), serial=new_serial(), now=begins, valid_to=begins + DAY)
+    for responder, public_key in (
+        (Responder.of(issuer, private_key), issuer.public_key),
+        (Responder.of(issuer, key(), sign_draft(draft, private_key)), key().public_key()),
+    ):
+        status = CertStatus(CERT_ID, CertState.GOOD, NOW, NOW + DAY)
+        read = ocsp.load_der_ocsp_response(sign_ocsp(responder, [status], produced_at=NOW))
+        assert read.responder_key_hash == x509.SubjectKeyIdentifier.from_public_key(public_key).digest
 
 
 @pytest.mark.parametrize("error", OcspError)

@@ -47,7 +47,6 @@ from tests.ca.x509.support import (
     NOW,
     P256,
     SPECS,
-    URLS,
     YEAR,
     Hierarchy,
     ask,
@@ -97,7 +96,6 @@ def test_a_chain_is_verified_and_a_revocation_is_seen(spec: KeySpec, tmp_path: P
                 this_update=NOW,
                 next_update=NOW + DAY,
                 entries=entries,
-                url=URLS.crl[0],
             )
         )
         checked = openssl("crl", "-inform", "DER", "-in", crl, "-CAfile", files.sub, "-noout")
@@ -113,15 +111,13 @@ def test_openssl_reads_every_entry_as_it_was_meant(tmp_path: Path) -> None:
     entries = [crl_entry(0x7F + number, 2_524_607_999 + number, reason) for number, reason in enumerate(reasons)]
     crl = tmp_path / "crl"
     crl.write_bytes(
-        build_crl(
-            made.sub, made.sub_key, number=255, this_update=NOW, next_update=NOW + DAY, entries=entries, url=URLS.crl[0]
-        )
+        build_crl(made.sub, made.sub_key, number=255, this_update=NOW, next_update=NOW + DAY, entries=entries)
     )
     text = openssl("crl", "-inform", "DER", "-in", crl, "-noout", "-text", "-crlnumber")
     assert "crlNumber=0xFF" in text
     assert "Serial Number: 7F\n        Revocation Date: Dec 31 23:59:59 2049 GMT" in text
     assert "Serial Number: 80\n        Revocation Date: Jan  1 00:00:00 2050 GMT" in text
-    assert f"URI:{URLS.crl[0]}" in text
+    assert "Issuing Distribution Point" not in text
     said = ["Key Compromise", "CA Compromise", "Affiliation Changed", "Superseded", "Cessation Of Operation"]
     said += ["Certificate Hold", "Privilege Withdrawn", "AA Compromise"]
     assert [line.strip() for line in text.splitlines() if line.startswith(" " * 16)][-8:] == said

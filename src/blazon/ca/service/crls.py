@@ -123,7 +123,6 @@ class Crls:
         return signed
 
     def _signed(self, loaded: Loaded, entries: list[bytes], number: int, now: int) -> bytes:
-        urls = loaded.issuer.urls.crl
         return build_crl(
             loaded.issuer,
             loaded.signer,
@@ -131,7 +130,6 @@ class Crls:
             this_update=now,
             next_update=now + self._lifetime,
             entries=entries,
-            url=urls[0] if urls else "",
         )
 
     async def reload(self) -> int:

@@ -15,7 +15,7 @@ from blazon.ca.x509.extensions import extension_of
 from blazon.engines import KeyType, PrivateKey, PublicKey, spec_of
 from blazon.pkix import Certificate
 
-__all__ = ["algorithm_identifier", "hash_of", "key_bits", "key_id_of", "sign_bytes"]
+__all__ = ["algorithm_identifier", "hash_of", "key_bits", "key_hash_of", "key_id_of", "sign_bytes"]
 
 _CURVE_HASHES: Final[dict[int, SHA256 | SHA384 | SHA512]] = {256: SHA256(), 384: SHA384(), 521: SHA512()}
 _RSA_HASH: Final = SHA256()
@@ -82,6 +82,14 @@ def key_bits(public_key: PublicKey) -> bytes:
     return asn1.decode_der(_PublicKeyInfo, der).subject_public_key.as_bytes()
 
 
+def key_hash_of(public_key: PublicKey) -> bytes:
+    """The SHA-1 of a public key: the KeyHash by which an OCSP response names its signer (RFC 6960 §4.2.1).
+
+    The subject key identifier of a certificate is often the same, and need not be.
+    """
+    return hashlib.sha1(key_bits(public_key), usedforsecurity=False).digest()
+
+
 def key_id_of(certificate: Certificate) -> bytes:
     """The key identifier a certificate names, or the one its key has (RFC 5280 §4.2.1.2 (1))."""
     found = extension_of(certificate.extensions, x509.SubjectKeyIdentifier)
@@ -89,4 +97,4 @@ def key_id_of(certificate: Certificate) -> bytes:
         return found.digest
     public_key = certificate.public_key()
     assert isinstance(public_key, PublicKey)
-    return hashlib.sha1(key_bits(public_key), usedforsecurity=False).digest()
+    return key_hash_of(public_key)

@@ -43,7 +43,6 @@ class Issuer(msgspec.Struct, frozen=True, eq=False):
     constraints: tuple[x509.NameConstraints, ...]
     authority_key: x509.Extension[x509.AuthorityKeyIdentifier]
     extensions: tuple[x509.Extension[x509.ExtensionType], ...]
-    urls: Urls
     signs_crls: bool
     purposes: frozenset[str] | None
 
@@ -78,7 +77,6 @@ class Issuer(msgspec.Struct, frozen=True, eq=False):
             ),
             authority_key=authority_key,
             extensions=(authority_key, *access_extension(urls), *(crl_extension(urls) if signs_crls else ())),
-            urls=urls,
             signs_crls=signs_crls,
             purposes=allowed_purposes(certificate, chain),
         )

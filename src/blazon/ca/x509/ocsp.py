@@ -15,7 +15,7 @@ from cryptography import x509
 from cryptography.hazmat import asn1
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from blazon.ca.x509.algorithms import algorithm_identifier, key_id_of, sign_bytes
+from blazon.ca.x509.algorithms import algorithm_identifier, key_hash_of, sign_bytes
 from blazon.ca.x509.der import (
     ENUMERATED,
     SEQUENCE,
@@ -49,6 +49,7 @@ _LARGEST: Final = 16 * 1024
 _MOST_CERTIFICATES: Final = 64
 _LONGEST_NONCE: Final = 128
 _NONCE: Final = "1.3.6.1.5.5.7.48.1.2"
+_ACCEPTABLE_RESPONSES: Final = "1.3.6.1.5.5.7.48.1.4"
 _BASIC: Final = object_identifier("1.3.6.1.5.5.7.48.1.1")
 _HASH_NAMES: Final = {
     "1.3.14.3.2.26": "sha1",
@@ -105,24 +106,27 @@ class CertStatus(msgspec.Struct, frozen=True):
 
 
 class Responder(msgspec.Struct, frozen=True, eq=False):
-    """Who signs answers: the CA itself, or a key the CA has delegated it to. Make it once with `Responder.of`."""
+    """Who signs answers: the CA itself, or a key the CA has delegated it to. Make it once with `Responder.of`.
+
+    `key_hash` is the SHA-1 of its public key; `certificates` is that of a delegated key as an answer carries it.
+    """
 
     private_key: PrivateKey
     public_key: PublicKey
-    key_id: bytes
+    key_hash: bytes
     certificates: bytes
 
     @classmethod
     def of(cls, issuer: Issuer, private_key: PrivateKey, certificate: x509.Certificate | None = None) -> "Responder":
         """A responder for a CA. `certificate` is that of a delegated key and travels in each answer."""
         if certificate is None:
-            return cls(private_key, issuer.public_key, key_id_of(issuer.certificate), b"")
+            return cls(private_key, issuer.public_key, key_hash_of(issuer.public_key), b"")
         public_key = certificate.public_key()
         assert isinstance(public_key, PublicKey)
         return cls(
             private_key,
             public_key,
-            key_id_of(certificate),
+            key_hash_of(public_key),
             explicit(0, sequence(certificate.public_bytes(Encoding.DER))),
         )
 
@@ -142,14 +146,19 @@ def decode_ocsp_path(text: str) -> bytes:
 def read_ocsp_request(der: bytes) -> OcspRequest:
     """A request, strictly DER with nothing after it. A signature of the requestor is read and not looked at.
 
-    Raises Malformed, for which `ocsp_error(OcspError.MALFORMED_REQUEST)` is the answer.
+    An extension that is critical and not known here makes it malformed, of the whole request and of one certificate
+    alike (RFC 6960 §4.4). Raises Malformed, for which `ocsp_error(OcspError.MALFORMED_REQUEST)` is the answer.
     """
     if len(der) > _LARGEST:
         raise Malformed(f"the OCSP request is larger than {_LARGEST} bytes")
     try:
         request = asn1.decode_der(_Request, der).tbs_request
         cert_ids = tuple(_cert_id(each.req_cert) for each in request.request_list)
-        nonce = _nonce(request.request_extensions or ())
+        for single in request.request_list:
+            _check_known(single.single_request_extensions or (), frozenset())
+        extensions = request.request_extensions or ()
+        _check_known(extensions, _KNOWN)
+        nonce = _nonce(extensions)
     except (ValueError, OverflowError) as error:
         raise Malformed(f"the OCSP request is not as RFC 6960 has it: {str(error)[:200]}") from None
     if request.version != 0 or not 1 <= len(cert_ids) <= _MOST_CERTIFICATES:
@@ -162,6 +171,17 @@ def _cert_id(found: asn1.TLV) -> CertId:
     oid = cert_id.hash_algorithm.algorithm.dotted_string
     issuer = (_HASH_NAMES.get(oid, oid), cert_id.issuer_name_hash, cert_id.issuer_key_hash)
     return CertId(issuer, cert_id.serial_number, tlv(SEQUENCE, bytes(found.data)))
+
+
+_KNOWN: Final = frozenset((_NONCE, _ACCEPTABLE_RESPONSES))
+"""The extensions of a request that are known. A client that names acceptable responses takes basic ones (§4.4.3)."""
+
+
+def _check_known(extensions: Sequence["_Extension"], known: frozenset[str]) -> None:
+    for each in extensions:
+        oid = each.extn_id.dotted_string
+        if each.critical and oid not in known:
+            raise ValueError(f"the extension {oid} is critical and not known here")
 
 
 def _nonce(extensions: Sequence["_Extension"]) -> bytes | None:
@@ -190,7 +210,7 @@ def sign_ocsp(
     EngineUnavailable.
     """
     signed = sequence(
-        explicit(2, octets(responder.key_id)),  # responderID byKey
+        explicit(2, octets(responder.key_hash)),  # responderID byKey
         generalized_time(produced_at),
         sequence(*map(_single, statuses)),
         b"" if nonce is None else explicit(1, sequence(sequence(object_identifier(_NONCE), octets(octets(nonce))))),
@@ -239,10 +259,10 @@ class _CertId:
 
 @asn1.sequence
 class _Extension:
-    """Extension (RFC 5280 §4.1)."""
+    """Extension (RFC 5280 §4.1). That it is not critical may be written out, which DER forbids and clients do."""
 
     extn_id: x509.ObjectIdentifier
-    critical: Annotated[bool, asn1.Default(value=False)]
+    critical: bool | None
     extn_value: bytes
 
 

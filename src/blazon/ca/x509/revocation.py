@@ -77,14 +77,16 @@ def build_crl(
     this_update: int,
     next_update: int,
     entries: Iterable[bytes],
-    url: str = "",
     base_number: int | None = None,
 ) -> bytes:
     """A CRL as DER: everything the issuer revoked, or with `base_number` what changed since that full CRL.
 
-    Times are Unix seconds; `entries` are of `crl_entry`, each serial once. `url` is the issuing distribution point, one
-    of those in the certificates. Numbers grow from CRL to CRL, full and delta alike (§5.2.3). Blocks: 10 ms for 100 000
-    entries, and as the key does. Raises EngineUnavailable.
+    Times are Unix seconds; `entries` are of `crl_entry`, each serial once. Numbers grow from CRL to CRL, full and delta
+    alike (§5.2.3). Blocks: 10 ms for 100 000 entries, and as the key does. Raises EngineUnavailable.
+
+    There is no issuing distribution point (§5.2.5): the list is complete, and that extension must be critical. Clients
+    that do not know the extension refuse the list, and those that do refuse it for every certificate that names another
+    distribution point or none, such as the root's own.
     """
     if not 0 <= number < 1 << 159:
         raise ValueError("a CRL number has at most 20 octets")
@@ -98,19 +100,15 @@ def build_crl(
         time(next_update),
         # §5.1.2.6: absent, not empty, when nothing is revoked.
         tlv(SEQUENCE, revoked) if revoked else b"",
-        explicit(0, sequence(*_extensions(issuer, number, url, base_number))),
+        explicit(0, sequence(*_extensions(issuer, number, base_number))),
     )
     signature = sign_bytes(private_key, issuer.public_key, signed)
     return sequence(signed, algorithm, bit_string(signature))
 
 
-def _extensions(issuer: Issuer, number: int, url: str, base_number: int | None) -> Iterable[bytes]:
+def _extensions(issuer: Issuer, number: int, base_number: int | None) -> Iterable[bytes]:
     # authorityKeyIdentifier with [0] keyIdentifier (§5.2.1), cRLNumber (§5.2.3).
     yield _extension("2.5.29.35", sequence(tlv(0x80, issuer.key_id)), critical=False)
     yield _extension("2.5.29.20", integer(number), critical=False)
     if base_number is not None:
         yield _extension("2.5.29.27", integer(base_number), critical=True)  # §5.2.4
-    if url:
-        # [0] distributionPoint { [0] fullName { [6] URI } } (§5.2.5)
-        name = tlv(0x86, url.encode("ascii"))
-        yield _extension("2.5.29.28", sequence(explicit(0, explicit(0, name))), critical=True)
