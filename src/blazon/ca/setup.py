@@ -24,7 +24,7 @@ from blazon.ca.service import (
     Rights,
 )
 from blazon.ca.store import Store
-from blazon.engines import Engine, Engines, KmsEngine, Pkcs11Engine, SoftwareEngine
+from blazon.engines import Engine, Engines, EngineWatch, KmsEngine, Pkcs11Engine, SoftwareEngine
 from blazon.room import House, Parts
 from blazon.settings import Settings
 from blazon.storage import Sealer
@@ -55,8 +55,10 @@ def build(house: House) -> Parts:
     imports = Imports(log, store, rights, founding, engines, intents)
     requests = Requests(log, store, rights, founding, engines, intents)
     certificates = Certificates(log, store, rights, keyring, founding, intents, deltas)
+    watch = EngineWatch(engines, house.health)
 
     async def prepare() -> None:
+        await watch.begin()
         # SQLite has one process: whatever is open was left by one that is gone. Of PostgreSQL others may be at work.
         await intents.sweep(everything=house.database.dialect.name == "sqlite")
 
@@ -69,7 +71,8 @@ def build(house: House) -> Parts:
     return Parts(
         routes=tuple(msgspec.structs.replace(route, media=JSON_OR_TEXT) for route in routes),
         binary_routes=ValidationApi(ocsp, crls, issuers, store, int(settings.ocsp_max_age)).routes(),
-        work=(Life(log, store).run, intents.keep_sweeping, ocsp.keep_signed),
+        work=(Life(log, store).run, intents.keep_sweeping, ocsp.keep_signed, watch.run),
+        notes=watch.notes,
         prepare=prepare,
         close=engines.close,
     )

@@ -27,12 +27,14 @@ from blazon.engines.registry import Engines
 from blazon.engines.rules import check_supported
 from blazon.engines.software import SoftwareEngine, generate_key
 from blazon.engines.threads import Threads, cpu_threads
+from blazon.engines.watch import EngineWatch
 
 __all__ = [
     "ALL_KEYS",
     "Engine",
     "EngineInfo",
     "EngineUnavailable",
+    "EngineWatch",
     "Engines",
     "KeySpec",
     "KeyType",

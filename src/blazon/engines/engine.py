@@ -105,6 +105,10 @@ class Engine(Protocol):
         """
         ...
 
+    def check(self) -> None:
+        """Asks the engine anything at all. Raises EngineUnavailable when it does not answer."""
+        ...
+
     def quick(self, spec: KeySpec) -> bool:
         """Whether a signature with such a key takes less than a millisecond and waits for nothing outside."""
         ...

@@ -79,6 +79,17 @@ class KmsEngine(Engine):
         metadata = {"lamassu.io/cryptoengine/aws-kms/region": self._region}
         return EngineInfo("AWS_KMS", SecurityLevel.SL2, "Amazon Web Services", "KMS", metadata, _SUPPORTED, self._id)
 
+    def check(self) -> None:
+        from botocore.exceptions import ClientError
+
+        try:
+            self._by_alias("check")  # there is no such key: that it says so is an answer
+        except EngineUnavailable as error:
+            cause = error.__cause__
+            # Rights may be given for some keys only.
+            if not isinstance(cause, ClientError) or cause.response["Error"]["Code"] != "AccessDeniedException":
+                raise
+
     def quick(self, spec: KeySpec) -> bool:
         return False
 

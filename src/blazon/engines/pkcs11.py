@@ -14,7 +14,7 @@ import re
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from blazon.engines.engine import Engine, EngineInfo, EngineUnavailable, PrivateKey, SecurityLevel, StoredKey
 from blazon.engines.keys import KeySpec, SupportedKeys, spec_of
@@ -64,6 +64,9 @@ class Pkcs11Engine(Engine):
                 return self._about("", "", {"blazon.io/unavailable": str(error)}, ())
         return self._info
 
+    def check(self) -> None:
+        self._ask(lambda token: token.check())
+
     def quick(self, spec: KeySpec) -> bool:
         return False
 
@@ -103,21 +106,22 @@ class Pkcs11Engine(Engine):
     def open(self, key: StoredKey) -> PrivateKey:
         identifier = _identifier(key)
 
-        def check(token: "Token") -> None:
-            if token.private_key(identifier) is None:
-                raise NotFound(f"the token of the engine {self._id} no longer has the key {key.name}")
-
-        self._ask(check)
+        self._ask(lambda token: self._key(token, identifier))
         return remote_key(key.load_public_key(), lambda task: self._sign(identifier, task))
 
     def find(self, name: str) -> StoredKey | None:
         check_name(name)
 
-        def look(token: "Token") -> StoredKey | None:
+        def look(token: "Token") -> StoredKey:
             identifier = token.identifier_of(name)
-            return None if identifier is None else self._stored(token, name, identifier)
+            if identifier is None:
+                raise _KeyMissing(f"the token of the engine {self._id} has no key {name}")
+            return self._stored(token, name, identifier)
 
-        return self._ask(look)
+        try:
+            return self._ask(look)
+        except _KeyMissing:
+            return None
 
     def delete(self, key: StoredKey) -> None:
         identifier = _identifier(key)
@@ -129,13 +133,13 @@ class Pkcs11Engine(Engine):
                 self._on_thread(self._drop, self._timeout)
 
     def _sign(self, identifier: bytes, task: Task) -> bytes:
-        def sign(token: "Token") -> bytes:
-            key = token.private_key(identifier)
-            if key is None:
-                raise NotFound(f"the token of the engine {self._id} no longer has the key")
-            return token.sign(key, task)
+        return self._ask(lambda token: token.sign(self._key(token, identifier), task))
 
-        return self._ask(sign)
+    def _key(self, token: "Token", identifier: bytes) -> Any:
+        key = token.private_key(identifier)
+        if key is None:
+            raise _KeyMissing(f"the token of the engine {self._id} no longer has the key")
+        return key
 
     def _refuse_second(self, token: "Token", name: str) -> None:
         if token.identifier_of(name) is not None:
@@ -170,8 +174,9 @@ class Pkcs11Engine(Engine):
         if self._token is not None:
             try:
                 return question(self._token)
-            except p11.PKCS11Error:
-                # The token was away since; what was asked may well work in a new session.
+            except (p11.PKCS11Error, _KeyMissing):
+                # The token was away since; what was asked may well work in a new session. Some modules know no keys in
+                # a session that lived through that.
                 self._drop()
         if self._refused:
             raise EngineUnavailable(self._refused)
@@ -220,6 +225,10 @@ class Pkcs11Engine(Engine):
     def _away(self, error: "p11.PKCS11Error") -> EngineUnavailable:
         reason = str(error) or type(error).__name__
         return EngineUnavailable(f"the token {self._label} of the engine {self._id} does not answer: {reason}")
+
+
+class _KeyMissing(NotFound):
+    """There is no such key, in this session at least."""
 
 
 @cache

@@ -7,6 +7,7 @@ from typing import Final
 import msgspec
 
 from blazon.engines.engine import Engine, EngineInfo, PrivateKey, StoredKey
+from blazon.engines.keys import KeySpec
 from blazon.engines.software import SoftwareEngine
 from blazon.engines.threads import Threads, cpu_threads, processors
 from blazon.errors import NotFound, SettingsError
@@ -56,9 +57,18 @@ class Engines:
         """Opens a key in its engine; blocks. Raises NotFound, EngineUnavailable."""
         return self.get(key.engine_id).open(key)
 
+    def quick(self, engine_id: str, spec: KeySpec) -> bool:
+        """Whether a signature takes less than a millisecond and waits for nothing; not in an engine that is not set."""
+        engine = self._engines.get(engine_id)
+        return engine is not None and engine.quick(spec)
+
     def threads(self, engine_id: str = "") -> Threads:
         """The threads for the calls of an engine; for one that is not configured those of this process."""
         return self._threads.get(engine_id or self._default) or cpu_threads()
+
+    async def check(self, engine: Engine) -> None:
+        """Asks an engine whether it answers, in a thread that no other call waits for. Raises EngineUnavailable."""
+        await self._describing.run(engine.check)
 
     async def infos(self) -> list[EngineInfo]:
         """What every engine says about itself, the default one marked."""

@@ -48,6 +48,9 @@ class SoftwareEngine(Engine):
             id=self._id,
         )
 
+    def check(self) -> None:
+        """It is always there."""
+
     def quick(self, spec: KeySpec) -> bool:
         return spec.type is not KeyType.RSA or spec.bits <= _QUICK_RSA
 

@@ -70,6 +70,10 @@ class Token:
             "manufacturer": _text(library.manufacturer_id),
         }
 
+    def check(self) -> None:
+        """Asks whether the token is in its slot."""
+        self._session.token.slot.get_token()
+
     def close(self) -> None:
         """Ends the session; one that is broken already is left alone."""
         with contextlib.suppress(p11.PKCS11Error):
