@@ -87,3 +87,20 @@ async def test_tables_come_before_indexes_in_a_rebuild(database: Database, folde
         await tx.run("DELETE FROM a")
         for index in indexes:
             await tx.script(index)
+
+
+async def test_what_a_migration_does_to_rows_is_left_out_of_a_rebuild(database: Database, folder: Path) -> None:
+    """The log makes all rows; and what a migration reads, such as the log, is not beside every set of tables."""
+    sql = (
+        "-- Rows.\nCREATE TABLE b (id TEXT);\nINSERT INTO b (id) SELECT id FROM a;\n"
+        "-- More.\nUPDATE b SET id = 'y';\nDELETE FROM b WHERE id = 'z';\n"
+    )
+    steps = _set(folder, "steps_rows", (1, sql))
+    async with database.transaction() as tx:
+        assert await create_tables(tx, (steps,)) == []
+        assert await tx.rows("SELECT id FROM b") == []
+        await tx.script("DROP TABLE b")
+        await tx.script("CREATE TABLE a (id TEXT)")
+        await tx.run("INSERT INTO a VALUES ('x')")
+    assert await migrate(database, (steps,)) == 1
+    assert [tuple(row) for row in await database.rows("SELECT id FROM b")] == [("y",)]

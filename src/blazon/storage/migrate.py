@@ -95,14 +95,16 @@ async def _apply(tx: Transaction, migrations: MigrationSet) -> int:
     return applied
 
 
-_INDEX = re.compile(r"\s*(--[^\n]*\n\s*)*(CREATE\s+(UNIQUE\s+)?|DROP\s+)INDEX\b", re.IGNORECASE)
+_COMMENTS = r"\s*(--[^\n]*\n\s*)*"
+_INDEX = re.compile(_COMMENTS + r"(CREATE\s+(UNIQUE\s+)?|DROP\s+)INDEX\b", re.IGNORECASE)
+_ROWS = re.compile(_COMMENTS + r"(INSERT|UPDATE|DELETE)\b", re.IGNORECASE)
 
 
 async def create_tables(tx: Transaction, sets: tuple[MigrationSet, ...]) -> list[str]:
     """Makes the tables of some sets without their indexes, and returns the statements about indexes, in order.
 
     A rebuild fills the tables first: rows may arrive in another order than they were recorded, and an index is built
-    faster over rows that are there.
+    faster over rows that are there. What a migration does to rows is left out, as the log makes them all.
     """
     indexes = []
     for migrations in sets:
@@ -110,6 +112,6 @@ async def create_tables(tx: Transaction, sets: tuple[MigrationSet, ...]) -> list
             for statement in filter(str.strip, migration.sql.split(";\n")):
                 if _INDEX.match(statement):
                     indexes.append(statement)
-                else:
+                elif not _ROWS.match(statement):
                     await tx.script(statement)
     return indexes
