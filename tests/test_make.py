@@ -63,7 +63,7 @@ def test_an_unknown_server_is_code_2() -> None:
 
 
 def test_servers_that_are_there_are_not_installed_again() -> None:
-    ended = _run("scripts/servers", "postgresql", "redis", "rabbitmq", "softhsm")
+    ended = _run("scripts/servers", "postgresql", "redis", "rabbitmq", "softhsm", "gnutls", "nss")
     assert (ended.returncode, ended.stdout, ended.stderr) == (0, "", "")
 
 

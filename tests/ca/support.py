@@ -102,11 +102,11 @@ def outside_ca(
     path_length: int | None = None,
     serial: int = 0,
     usage: x509.KeyUsage | None = None,
-    key_id: bytes = b"",
+    key_id: bytes | None = b"",
 ) -> tuple[x509.Certificate, Any]:
     """A CA made elsewhere, and its key: a root, or below another one. `subject_key` may be a public key alone.
 
-    `key_id` is the subject key identifier; without one it is the SHA-1 of the key.
+    `key_id` is the subject key identifier; an empty one is the SHA-1 of the key, None is none.
     """
     private_key = subject_key or ec.generate_private_key(ec.SECP256R1())
     public_key = private_key.public_key() if hasattr(private_key, "public_key") else private_key
@@ -115,28 +115,55 @@ def outside_ca(
     issuer, signer = (subject, private_key) if above is None else (above[0].subject, above[1])
     own_id = x509.SubjectKeyIdentifier(key_id) if key_id else x509.SubjectKeyIdentifier.from_public_key(public_key)
     above_id = own_id if above is None else _key_id_of(above[0])
-    authority_id = x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(above_id)
     builder = (
         x509.CertificateBuilder(issuer, subject, public_key)
         .serial_number(serial or x509.random_serial_number())
         .not_valid_before(now - timedelta(days=1))
         .not_valid_after(now + timedelta(days=days))
         .add_extension(x509.BasicConstraints(is_ca, path_length), critical=True)
-        .add_extension(own_id, critical=False)
-        .add_extension(authority_id, critical=False)
     )
+    if key_id is not None:
+        builder = builder.add_extension(own_id, critical=False)
+    if above is not None or key_id is not None:
+        authority_id = x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(above_id)
+        builder = builder.add_extension(authority_id, critical=False)
     if usage is not None:
         builder = builder.add_extension(usage, critical=True)
     return builder.sign(signer, SHA256()), private_key
 
 
 def _key_id_of(certificate: x509.Certificate) -> x509.SubjectKeyIdentifier:
-    return certificate.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value
+    try:
+        return certificate.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value
+    except x509.ExtensionNotFound:
+        return x509.SubjectKeyIdentifier.from_public_key(certificate.public_key())  # type: ignore[arg-type]
 
 
 def pem(certificate: x509.Certificate) -> str:
     """A certificate as the API takes it."""
     return encoded(certificate.public_bytes(Encoding.PEM))
+
+
+async def bring_ca(blazon: Running, certificate: x509.Certificate, private_key: Any = None, **more: Any) -> Any:
+    """Imports a CA: with its key, for certificates of nine days, or without."""
+    if private_key is not None:
+        more = {"private_key": encoded(key_pem(private_key)), "issuance_expiration": lasting("9d"), **more}
+    return await blazon.ok("POST", f"{API}/cas/import", {"ca": pem(certificate), **more})
+
+
+async def bring(blazon: Running, certificate: x509.Certificate) -> Any:
+    """Imports a certificate."""
+    return await blazon.ok("POST", f"{API}/certificates/import", {"certificate": pem(certificate)})
+
+
+async def delete_ca(blazon: Running, ca: Any) -> None:
+    """Deletes a CA."""
+    await blazon.ok("DELETE", f"{API}/cas/{ca['id']}")
+
+
+async def view_ca(blazon: Running, ca: Any) -> Any:
+    """A CA as it is now."""
+    return await blazon.ok("GET", f"{API}/cas/{ca['id']}")
 
 
 async def sign(blazon: Running, ca: Any, name: str = "device", **more: Any) -> Any:

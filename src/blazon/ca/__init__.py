@@ -7,7 +7,7 @@ of a CA.
 
 from blazon.ca.apply import APPLIERS
 from blazon.ca.events import TYPES
-from blazon.ca.models import AUTHORITY, CERTIFICATE, CRL, INTENT, PROFILE, REQUEST
+from blazon.ca.models import AUTHORITY, CERTIFICATE, CRL, INTENT, PROFILE, REQUEST, RESPONDER
 from blazon.ca.setup import build
 from blazon.room import Room, Table
 from blazon.storage import MigrationSet
@@ -24,8 +24,10 @@ room = Room(
         Table("ca_profiles", ("id",)),
         Table("ca_intents", ("id",)),
         Table("ca_crls", ("id",)),
+        Table("ca_responders", ("id",)),
+        Table("deleted_cas", ("sequence",)),
     ),
-    kinds=(AUTHORITY, CERTIFICATE, REQUEST, PROFILE, INTENT, CRL),
+    kinds=(AUTHORITY, CERTIFICATE, REQUEST, PROFILE, INTENT, CRL, RESPONDER),
     types=TYPES,
     appliers=APPLIERS,
     build=build,

@@ -1,9 +1,9 @@
 """What can happen in this room: stream `mainflux.ca`, CloudEvents of source `/blazon/ca`.
 
 Eight types are those of the CA chapter of the event document, with the keys of its samples in their order (decisions B3
-to B5, B13). The others are ours: a request for an outside parent, profiles, intents, raw
-signatures, and the numbers of CRLs. Data is
-the complete change: the whole row after it.
+to B5, B13). The others are ours: an issuer that became known, a CA that soon cannot issue for its usual time, requests
+for an outside parent, profiles, intents, raw signatures, OCSP responders, and the numbers of CRLs. Data is the complete
+change: the whole row after it.
 """
 
 import base64
@@ -23,9 +23,12 @@ __all__ = [
     "CA_DELETE",
     "CA_IMPORT",
     "CA_SIGN_CERTIFICATE",
+    "CA_UPDATE_ISSUANCE",
+    "CA_UPDATE_ISSUER",
     "CA_UPDATE_METADATA",
     "CA_UPDATE_STATUS",
     "CERTIFICATE_IMPORT",
+    "CERTIFICATE_UPDATE_ISSUER",
     "CERTIFICATE_UPDATE_METADATA",
     "CERTIFICATE_UPDATE_STATUS",
     "CRL_NUMBER",
@@ -36,6 +39,7 @@ __all__ = [
     "PROFILE_UPDATE",
     "REQUEST_CREATE",
     "REQUEST_DELETE",
+    "RESPONDER_CREATE",
     "SERVICE",
     "SIGNATURE_SIGN",
     "TYPES",
@@ -46,6 +50,7 @@ __all__ = [
     "NumberTaken",
     "ProfileState",
     "RequestState",
+    "ResponderCreated",
     "Signed",
     "pem_base64",
     "wire_of_authority",
@@ -89,6 +94,7 @@ class AuthorityState(_State, frozen=True, kw_only=True):
     profile_id: str = ""
     near: int | None = None
     critical: int | None = None
+    full_issuance_until: int = 0
 
 
 class CertificateState(_State, frozen=True, kw_only=True):
@@ -150,6 +156,17 @@ class NumberTaken(msgspec.Struct, frozen=True, kw_only=True):
     next_update: int
 
 
+class ResponderCreated(msgspec.Struct, frozen=True, kw_only=True):
+    """A CA delegated its OCSP responses to a key. The handle of the key is sealed. Times are Unix seconds."""
+
+    ca_id: str
+    serial: str
+    certificate: bytes
+    key: StoredKey
+    valid_from: int
+    valid_to: int
+
+
 class Signed(msgspec.Struct, frozen=True, kw_only=True):
     """A CA's key signed a message somebody gave. `digest` is its SHA-256 in hexadecimal digits."""
 
@@ -193,7 +210,11 @@ def _identity(issued: Issued | _State) -> dict[str, Any]:
 
 
 def wire_of_authority(authority: Authority | AuthorityState) -> dict[str, Any]:
-    """A CA by the names of the document's sample, in its order; `level` is added (fact sheet §2d.1)."""
+    """A CA by the names of the document's sample, in its order; `level` is added (fact sheet §2d.1).
+
+    So is `full_issuance_until`, once the CA was warned of.
+    """
+    until = authority.full_issuance_until
     return {
         **_identity(authority),
         "engine_id": authority.engine_id,
@@ -203,6 +224,7 @@ def wire_of_authority(authority: Authority | AuthorityState) -> dict[str, Any]:
         "type": authority.type.value,
         "creation_ts": rfc3339(authority.created_at),
         "level": authority.level,
+        **({"full_issuance_until": format_time(until)} if until else {}),
     }
 
 
@@ -263,6 +285,16 @@ def _number(_: Record, data: NumberTaken) -> Fields:
     }
 
 
+def _responder(_: Record, data: ResponderCreated) -> Fields:
+    return {
+        "ca_id": data.ca_id,
+        "serial_number": data.serial,
+        "certificate": pem_base64(data.certificate),
+        "valid_from": format_time(data.valid_from),
+        "valid_to": format_time(data.valid_to),
+    }
+
+
 def _signed(_: Record, data: Signed) -> Fields:
     return {
         "id": data.id,
@@ -279,6 +311,8 @@ CA_CREATE: Final = _SERVICE.fact("ca.create", AuthorityState, _authority, _ALWAY
 CA_IMPORT: Final = _SERVICE.fact("ca.import", AuthorityState, _authority, _ALWAYS)
 CA_UPDATE_STATUS: Final = _SERVICE.fact("ca.update.status", AuthorityState, _authority, _ALWAYS)
 CA_UPDATE_METADATA: Final = _SERVICE.fact("ca.update.metadata", AuthorityState, _authority, _ALWAYS)
+CA_UPDATE_ISSUER: Final = _SERVICE.fact("ca.update.issuer", AuthorityState, _authority, _ALWAYS)
+CA_UPDATE_ISSUANCE: Final = _SERVICE.fact("ca.update.issuance", AuthorityState, _authority, _ALWAYS)
 CA_DELETE: Final = _SERVICE.fact("ca.delete", AuthorityState, _authority, _ALWAYS)
 CA_SIGN_CERTIFICATE: Final = _SERVICE.fact("ca.sign-certificate", CertificateState, _certificate, _ALWAYS)
 CERTIFICATE_IMPORT: Final = _SERVICE.fact("ca.certificate.import", CertificateState, _certificate, _ALWAYS)
@@ -286,6 +320,7 @@ CERTIFICATE_UPDATE_STATUS: Final = _SERVICE.fact("certificate.update.status", Ce
 CERTIFICATE_UPDATE_METADATA: Final = _SERVICE.fact(
     "certificate.update.metadata", CertificateState, _certificate, _ALWAYS
 )
+CERTIFICATE_UPDATE_ISSUER: Final = _SERVICE.fact("certificate.update.issuer", CertificateState, _certificate, _ALWAYS)
 REQUEST_CREATE: Final = _SERVICE.fact("ca.request.create", RequestState, _request)
 REQUEST_DELETE: Final = _SERVICE.fact("ca.request.delete", RequestState, _request)
 PROFILE_CREATE: Final = _SERVICE.fact("ca.profile.create", ProfileState, _profile)
@@ -295,17 +330,21 @@ INTENT_BEGIN: Final = _SERVICE.fact("ca.intent.begin", IntentBegun, _begun)
 INTENT_END: Final = _SERVICE.fact("ca.intent.end", IntentEnded, _ended)
 SIGNATURE_SIGN: Final = _SERVICE.fact("ca.signature.sign", Signed, _signed)
 CRL_NUMBER: Final = _SERVICE.fact("ca.crl.number", NumberTaken, _number)
+RESPONDER_CREATE: Final = _SERVICE.fact("ca.responder.create", ResponderCreated, _responder)
 
 TYPES: Final = (
     CA_CREATE,
     CA_IMPORT,
     CA_UPDATE_STATUS,
     CA_UPDATE_METADATA,
+    CA_UPDATE_ISSUER,
+    CA_UPDATE_ISSUANCE,
     CA_DELETE,
     CA_SIGN_CERTIFICATE,
     CERTIFICATE_IMPORT,
     CERTIFICATE_UPDATE_STATUS,
     CERTIFICATE_UPDATE_METADATA,
+    CERTIFICATE_UPDATE_ISSUER,
     REQUEST_CREATE,
     REQUEST_DELETE,
     PROFILE_CREATE,
@@ -315,4 +354,5 @@ TYPES: Final = (
     INTENT_END,
     SIGNATURE_SIGN,
     CRL_NUMBER,
+    RESPONDER_CREATE,
 )

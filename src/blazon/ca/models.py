@@ -23,18 +23,23 @@ __all__ = [
     "NAME_KEY",
     "PROFILE",
     "REQUEST",
+    "RESPONDER",
     "UNKNOWN",
     "Authority",
     "Certificate",
     "CrlNumber",
+    "DeletedAuthority",
     "Intent",
     "IntentKind",
+    "IssuanceFacts",
     "Issued",
+    "IssuerFacts",
     "OcspFacts",
     "Owner",
     "PendingRequest",
     "Status",
     "StoredProfile",
+    "StoredResponder",
     "due_of",
     "status_at",
 ]
@@ -45,6 +50,7 @@ REQUEST: Final = SubjectKind("ca-request", "ca_requests")
 PROFILE: Final = SubjectKind("ca-profile", "ca_profiles")
 INTENT: Final = SubjectKind("ca-intent", "ca_intents")
 CRL: Final = SubjectKind("ca-crl", "ca_crls")
+RESPONDER: Final = SubjectKind("ca-responder", "ca_responders")
 
 EXISTS: Final = "CA already exists"
 """What a second one with an id is told (fact sheet §2c.1)."""
@@ -131,7 +137,8 @@ class Authority(Issued, frozen=True, kw_only=True):
 
     `key` is its private key as the engine keeps it, None when EXTERNAL. `chain` is the certificates above it that are
     not CAs here, nearest first, as DER. `near` and `critical` are its own deltas for what it issues, in seconds, None
-    for those of the settings. `level` is 0 for a root, -1 when it is not known.
+    for those of the settings. `level` is 0 for a root, -1 when it is not known. `full_issuance_until` is from when on
+    it cannot issue for its usual time, in Unix seconds: 0 as long as that is far away.
     """
 
     id: str
@@ -142,6 +149,7 @@ class Authority(Issued, frozen=True, kw_only=True):
     profile_id: str = ""
     near: int | None = None
     critical: int | None = None
+    full_issuance_until: int = 0
     revision: int
 
     @property
@@ -155,6 +163,23 @@ class Authority(Issued, frozen=True, kw_only=True):
         if self.issuer_id == self.id:
             return self.level
         return self.level - 1 if self.issuer_id and self.level > 0 else -1
+
+
+class DeletedAuthority(msgspec.Struct, frozen=True, kw_only=True):
+    """A CA that was deleted, as it was then. It stays revoked, and what it issued goes on to name it.
+
+    `sequence` is the number of the fact that deleted it.
+    """
+
+    sequence: int
+    id: str
+    serial: str
+    issuer_id: str
+    status: Status
+    certificate: bytes
+    revoked_at: int
+    reason: Reason | None
+    valid_to: int
 
 
 class Certificate(Issued, frozen=True, kw_only=True):
@@ -225,17 +250,54 @@ class Intent(msgspec.Struct, frozen=True, kw_only=True):
     key_name: str = ""
 
 
+class IssuanceFacts(msgspec.Struct, frozen=True):
+    """A CA that issues, as much as tells for how long it can. Times are Unix seconds; see `Authority`."""
+
+    id: str
+    valid_to: int
+    near_at: int
+    issuance_expiration: Expiration
+    profile_id: str
+    full_issuance_until: int
+
+
+class IssuerFacts(msgspec.Struct, frozen=True):
+    """A CA as much as finding it by its names takes. `valid_to` is in Unix seconds."""
+
+    id: str
+    certificate: bytes
+    has_key: bool
+    valid_to: int
+
+
 class CrlNumber(msgspec.Struct, frozen=True):
-    """The number of the last CRL of a CA (RFC 5280 §5.2.3)."""
+    """The number of the last CRL of a CA (RFC 5280 §5.2.3), and when it was issued, in Unix seconds."""
 
     ca_id: str
     number: int
+    this_update: int
+    revision: int
+
+
+class StoredResponder(msgspec.Struct, frozen=True, kw_only=True):
+    """The key to which a CA last delegated its OCSP responses, and the certificate that says so, as DER.
+
+    `is_revoked` is whether that certificate is. Times are Unix seconds.
+    """
+
+    ca_id: str
+    certificate: bytes
+    key: StoredKey
+    valid_from: int
+    valid_to: int
+    is_revoked: bool
     revision: int
 
 
 class OcspFacts(msgspec.Struct, frozen=True):
     """What OCSP says about a certificate: as much as it needs. `revoked_at` is in Unix seconds."""
 
+    issuer_id: str
     status: Status
     valid_to: int
     revoked_at: int

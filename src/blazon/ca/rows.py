@@ -1,5 +1,6 @@
 """From rows of the tables to the nouns of this room."""
 
+import base64
 from typing import Any, Final
 
 import msgspec
@@ -7,12 +8,15 @@ import msgspec
 from blazon.ca.models import (
     Authority,
     Certificate,
+    DeletedAuthority,
     Intent,
     IntentKind,
+    IssuanceFacts,
     Owner,
     PendingRequest,
     Status,
     StoredProfile,
+    StoredResponder,
 )
 from blazon.ca.x509 import Expiration, Profile, Reason, Subject
 from blazon.engines import KeySpec, KeyType, StoredKey
@@ -20,13 +24,17 @@ from blazon.engines import KeySpec, KeyType, StoredKey
 __all__ = [
     "AUTHORITY_COLUMNS",
     "CERTIFICATE_COLUMNS",
+    "DELETED_COLUMNS",
     "INTENT_COLUMNS",
     "REQUEST_COLUMNS",
     "authority_of_row",
     "certificate_of_row",
+    "deleted_of_row",
     "intent_of_row",
+    "issuance_of_row",
     "profile_of_row",
     "request_of_row",
+    "responder_of_row",
 ]
 
 _ISSUED: Final = (
@@ -34,12 +42,13 @@ _ISSUED: Final = (
     " critical_at, revoked_at, reason, type, engine_id, metadata, created_at"
 )
 AUTHORITY_COLUMNS: Final = (
-    f"{_ISSUED}, id, issuance_expiration, key, chain, level, profile_id, near, critical, revision"
+    f"{_ISSUED}, id, issuance_expiration, key, chain, level, profile_id, near, critical, full_issuance_until, revision"
 )
 CERTIFICATE_COLUMNS: Final = f"{_ISSUED}, created, revision"
 REQUEST_COLUMNS: Final = (
     "id, subject, key, request, metadata, issuance_expiration, profile_id, near, critical, created_at, revision"
 )
+DELETED_COLUMNS: Final = "sequence, id, serial, issuer_id, status, certificate, revoked_at, reason, valid_to"
 INTENT_COLUMNS: Final = "id, kind, ca_id, engine_id, serial, created_at, revision, key_name"
 
 _subject = msgspec.json.Decoder(Subject).decode
@@ -87,13 +96,47 @@ def authority_of_row(row: Any) -> Authority:
         profile_id=row[23],
         near=row[24],
         critical=row[25],
-        revision=row[26],
+        full_issuance_until=row[26],
+        revision=row[27],
     )
 
 
 def certificate_of_row(row: Any) -> Certificate:
     """A certificate."""
     return Certificate(**_issued(row), created=row[18], revision=row[19])
+
+
+def deleted_of_row(row: Any) -> DeletedAuthority:
+    """A CA that was deleted."""
+    return DeletedAuthority(
+        sequence=row[0],
+        id=row[1],
+        serial=row[2],
+        issuer_id=row[3],
+        status=Status(row[4]),
+        certificate=base64.b64decode(row[5]),
+        revoked_at=row[6],
+        reason=Reason(row[7]) if row[7] else None,
+        valid_to=row[8],
+    )
+
+
+def responder_of_row(row: Any) -> StoredResponder:
+    """The responder of a CA; the last column says whether its certificate is revoked."""
+    return StoredResponder(
+        ca_id=row[0],
+        certificate=bytes(row[1]),
+        key=_key(row[2]),
+        valid_from=row[3],
+        valid_to=row[4],
+        revision=row[5],
+        is_revoked=bool(row[6]),
+    )
+
+
+def issuance_of_row(row: Any) -> IssuanceFacts:
+    """A CA that issues."""
+    return IssuanceFacts(row[0], row[1], row[2], _expiration(row[3]), row[4], row[5])
 
 
 def request_of_row(row: Any) -> PendingRequest:

@@ -4,9 +4,11 @@ import msgspec
 
 from blazon.addresses import url_of_listener
 from blazon.ca.api import AuthorityApi, CertificateApi, EngineApi, ProfileApi, ValidationApi
+from blazon.ca.published import Published
 from blazon.ca.service import (
     Addresses,
     Authorities,
+    Binding,
     Certificates,
     Crls,
     Deltas,
@@ -27,7 +29,6 @@ from blazon.ca.store import Store
 from blazon.engines import Engine, Engines, EngineWatch, KmsEngine, Pkcs11Engine, SoftwareEngine
 from blazon.room import House, Parts
 from blazon.settings import Settings
-from blazon.storage import Sealer
 from blazon.users import People
 from blazon.web import JSON_OR_TEXT
 
@@ -37,23 +38,26 @@ __all__ = ["build"]
 def build(house: House) -> Parts:
     """The running room."""
     settings = house.settings.pki
-    log, store = house.log, Store(house.database)
-    engines = _engines(house.settings, house.sealer)
+    log, store, published = house.log, Store(house.database), Published(house.database)
+    software = SoftwareEngine("software", house.sealer)
+    engines = _engines(house.settings, software)
     deltas = Deltas(int(settings.near), int(settings.critical))
     addresses = Addresses(_base_url(house.settings))
     rights = Rights(house.offers.get(People))
-    keyring = Keyring(store, engines, addresses.of)
-    issuers = Issuers(store)
+    keyring = Keyring(store, published, engines, addresses.of)
+    issuers = Issuers(store, published, house.clock)
     intents = Intents(log, store, engines)
-    founding = Founding(log, store, keyring, deltas)
-    responders = Responders(log, intents, deltas, keyring.pauses, int(settings.ocsp_time))
-    ocsp = Ocsp(store, keyring, issuers, responders, log, int(settings.ocsp_time))
-    crls = Crls(log, store, keyring, issuers, int(settings.crl_time))
-    for heard in (keyring, issuers, ocsp, crls):
+    founding = Founding(log, store, published, issuers, keyring, deltas)
+    binding = Binding(log, store, founding, issuers)
+    lifetime = int(settings.ocsp_time)
+    responders = Responders(log, store, published, keyring, intents, software, deltas, lifetime)
+    ocsp = Ocsp(published, keyring, issuers, responders, log, lifetime)
+    crls = Crls(log, published, keyring, issuers, int(settings.crl_time))
+    for heard in (keyring, issuers, responders, ocsp, crls):
         log.listen(heard)
     authorities = Authorities(log, store, rights, keyring, founding, engines, intents)
-    imports = Imports(log, store, rights, founding, engines, intents)
-    requests = Requests(log, store, rights, founding, engines, intents)
+    imports = Imports(log, store, rights, founding, binding, engines, intents)
+    requests = Requests(log, store, rights, founding, binding, engines, intents)
     certificates = Certificates(log, store, rights, keyring, founding, intents, deltas)
     watch = EngineWatch(engines, house.health)
 
@@ -63,25 +67,26 @@ def build(house: House) -> Parts:
         await intents.sweep(everything=house.database.dialect.name == "sqlite")
 
     routes = (
-        *AuthorityApi(authorities, imports, requests, addresses).routes(),
-        *CertificateApi(certificates).routes(),
+        *AuthorityApi(authorities, imports, requests, issuers, addresses).routes(),
+        *CertificateApi(certificates, issuers).routes(),
         *EngineApi(rights, engines, store, keyring, Messages(log, rights, keyring)).routes(),
         *ProfileApi(Profiles(log, store, rights)).routes(),
     )
     return Parts(
         routes=tuple(msgspec.structs.replace(route, media=JSON_OR_TEXT) for route in routes),
         binary_routes=ValidationApi(ocsp, crls, issuers, store, int(settings.ocsp_max_age)).routes(),
-        work=(Life(log, store).run, intents.keep_sweeping, ocsp.keep_signed, watch.run),
+        followers=(binding.follower,),
+        work=(Life(log, store).run, intents.keep_sweeping, ocsp.keep_signed, responders.keep_renewed, watch.run),
         notes=watch.notes,
         prepare=prepare,
         close=engines.close,
     )
 
 
-def _engines(settings: Settings, sealer: Sealer) -> Engines:
+def _engines(settings: Settings, software: SoftwareEngine) -> Engines:
     """The software engine, and those that are set."""
     given = settings.engines
-    found: list[Engine] = [SoftwareEngine("software", sealer)]
+    found: list[Engine] = [software]
     if given.pkcs11_module:
         found.append(Pkcs11Engine("pkcs11", module=given.pkcs11_module, token=given.pkcs11_token, pin=given.pkcs11_pin))
     if given.kms_region:

@@ -1,8 +1,8 @@
-"""SQL of this room: what is read. What is written is in `apply`."""
+"""SQL of this room: what is read. What is written is in `apply`, what is published is read in `published`."""
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Collection, Sequence
+from collections.abc import Collection, Sequence
 from typing import Final
 
 import msgspec
@@ -11,11 +11,9 @@ from blazon.ca.listing import Listing
 from blazon.ca.models import (
     Authority,
     Certificate,
-    CrlNumber,
     Intent,
-    OcspFacts,
+    IssuanceFacts,
     PendingRequest,
-    Status,
     StoredProfile,
 )
 from blazon.ca.paging import AUTHORITY_LIST, CERTIFICATE_LIST, Conditions, PageQuery, page_query
@@ -26,17 +24,15 @@ from blazon.ca.rows import REQUEST_COLUMNS as _REQUEST
 from blazon.ca.rows import authority_of_row as _authority
 from blazon.ca.rows import certificate_of_row as _certificate
 from blazon.ca.rows import intent_of_row as _intent
+from blazon.ca.rows import issuance_of_row as _issuance
 from blazon.ca.rows import profile_of_row as _stored_profile
 from blazon.ca.rows import request_of_row as _request
-from blazon.ca.x509 import Reason
 from blazon.storage import Database, Row, Value
 
 __all__ = ["Store"]
 
 _PAGE: Final = 1_000
-"""Rows of a long walk that are read at once: few, as whoever works on them, in whatever thread, holds the loop up."""
-
-_NANOSECONDS: Final = 1_000_000_000
+"""Rows of a long walk that are read at once."""
 
 
 class Store:
@@ -95,6 +91,15 @@ class Store:
         )
         return row is not None
 
+    async def can_get_key(self, identifier: str, revision: int) -> bool:
+        """Whether a CA still has this revision, and nobody is at work on a key for it."""
+        row = await self._database.row(
+            "SELECT 1 FROM cas WHERE id = ? AND revision = ? AND NOT EXISTS"
+            " (SELECT 1 FROM ca_intents WHERE ca_id = ? AND kind <> 'sign')",
+            (identifier, revision, identifier),
+        )
+        return row is not None
+
     async def request(self, identifier: str) -> PendingRequest | None:
         """A CA that waits for its certificate."""
         row = await self._database.row(f"SELECT {_REQUEST} FROM ca_requests WHERE id = ?", (identifier,))
@@ -139,11 +144,6 @@ class Store:
         """Whether an intent was neither done nor cancelled; a later one may have its id."""
         wanted = (intent.id, intent.revision)
         return await self._database.row("SELECT 1 FROM ca_intents WHERE id = ? AND revision = ?", wanted) is not None
-
-    async def crl_number(self, ca_id: str) -> CrlNumber | None:
-        """The number of the last CRL of a CA."""
-        row = await self._database.row("SELECT id, number, revision FROM ca_crls WHERE id = ?", (ca_id,))
-        return None if row is None else CrlNumber(*row)
 
     async def page_of_authorities(
         self, listing: Listing, conditions: Conditions
@@ -221,57 +221,46 @@ class Store:
         )
         return row is not None
 
-    async def has_issued(self, ca_id: str) -> bool:
-        """Whether a CA here stands below this one."""
-        row = await self._database.row("SELECT 1 FROM cas WHERE issuer_id = ? AND id <> ? LIMIT 1", (ca_id, ca_id))
-        return row is not None
-
-    async def ocsp_facts(self, ca_id: str, serial: str) -> OcspFacts | None:
-        """What OCSP says about a certificate or a CA that a CA issued; None when it issued none with this serial."""
-        columns = "status, valid_to, revoked_at, reason"
-        # To sort one row costs SQLite as much as to find it.
+    async def unbound_authorities(self, issuer_id: str) -> list[Authority]:
+        """The CAs whose issuer is not known, or, of an issuer that was deleted, those that live or are held."""
+        living = " AND (due > 0 OR reason = 'CertificateHold')" if issuer_id else ""
         rows = await self._database.rows(
-            f"SELECT {columns}, 1 FROM cas WHERE serial = ? AND issuer_id = ? UNION ALL"
-            f" SELECT {columns}, 2 FROM certificates WHERE serial = ? AND issuer_id = ?",
-            (serial, ca_id, serial, ca_id),
+            f"SELECT {_AUTHORITY} FROM cas WHERE issuer_id = ?{living} ORDER BY id", (issuer_id,)
         )
-        # That of a CA wins: older versions let it be imported as any other certificate besides.
-        row = min(rows, key=lambda found: found[-1], default=None)
-        if row is None:
-            return None
-        return OcspFacts(Status(row[0]), row[1], row[2] // _NANOSECONDS, Reason(row[3]) if row[3] else None)
+        return [_authority(row) for row in rows]
 
-    async def revoked(self, ca_id: str, since: int) -> AsyncIterator[str]:
-        """Serial, time (Unix nanoseconds) and reason of all a CA revoked that had not expired at `since`, in pages.
-
-        A page is one text with a comma between those three and the next: a row for each would be a hundred thousand
-        occasions to wait for others.
-        """
-        page, _ = await self._together(
-            "SELECT serial, revoked_at, reason FROM cas WHERE issuer_id = ? AND id <> ? AND status = 'REVOKED'"
-            " AND valid_to >= ?",
-            (ca_id, ca_id, since),
-        )
-        yield page
-        position = ""
-        while True:
-            page, position = await self._together(
-                "SELECT serial, revoked_at, reason FROM certificates WHERE issuer_id = ? AND status = 'REVOKED'"
-                " AND serial > ? AND valid_to >= ? ORDER BY serial LIMIT ?",
-                (ca_id, position, since, _PAGE),
-            )
-            if not page:
-                return
-            yield page
-
-    async def _together(self, sql: str, values: Sequence[Value]) -> tuple[str, str]:
-        """A page of what is revoked as one text, and the last serial number on it."""
+    async def unbound_certificates(self, after: int) -> list[Certificate]:
+        """A page of the certificates whose issuer is not known, after the one that was made by a fact (`created`)."""
         rows = await self._database.rows_aside(
-            f"SELECT string_agg(serial || ' ' || revoked_at || ' ' || reason, ','), max(serial) FROM ({sql}) AS page",
-            values,
+            f"SELECT {_CERTIFICATE} FROM certificates WHERE issuer_id = '' AND created > ? ORDER BY created LIMIT ?",
+            (after, _PAGE),
         )
-        page, last = rows[0]
-        return page or "", last or ""
+        return [_certificate(row) for row in rows]
+
+    async def bereft_certificates(self, issuer_id: str) -> list[Certificate]:
+        """Some of the certificates that live or are held, of an issuer that was deleted."""
+        found: list[Certificate] = []
+        for which in ("due > 0", "reason = 'CertificateHold'"):  # each has an index
+            rows = await self._database.rows(
+                f"SELECT {_CERTIFICATE} FROM certificates WHERE issuer_id = ? AND {which} LIMIT ?", (issuer_id, _PAGE)
+            )
+            found += map(_certificate, rows)
+        return found
+
+    async def below(self, ca_id: str) -> list[Authority]:
+        """The CAs a CA issued, itself not among them."""
+        rows = await self._database.rows(
+            f"SELECT {_AUTHORITY} FROM cas WHERE issuer_id = ? AND id <> ? ORDER BY id", (ca_id, ca_id)
+        )
+        return [_authority(row) for row in rows]
+
+    async def issuing(self) -> list[IssuanceFacts]:
+        """The CAs that have their key here and live."""
+        rows = await self._database.rows_aside(
+            "SELECT id, valid_to, near_at, issuance_expiration, profile_id, full_issuance_until FROM cas"
+            " WHERE due > 0 AND key <> ''"
+        )
+        return [_issuance(row) for row in rows]
 
     async def counts(self, ca_id: str | None = None) -> list[tuple[str, str, int]]:
         """How many certificates there are: by CA and by status."""

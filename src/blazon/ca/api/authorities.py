@@ -37,6 +37,7 @@ from blazon.ca.service import (
     CompleteDraft,
     ImportDraft,
     Imports,
+    Issuers,
     RequestDraft,
     Requests,
 )
@@ -137,8 +138,16 @@ class ChainBody(Struct, frozen=True):
 class AuthorityApi:
     """Handlers of the CA routes."""
 
-    def __init__(self, authorities: Authorities, imports: Imports, requests: Requests, addresses: Addresses) -> None:
+    def __init__(
+        self,
+        authorities: Authorities,
+        imports: Imports,
+        requests: Requests,
+        issuers: Issuers,
+        addresses: Addresses,
+    ) -> None:
         self._authorities = authorities
+        self._issuers = issuers
         self._imports = imports
         self._requests = requests
         self._addresses = addresses
@@ -209,7 +218,7 @@ class AuthorityApi:
     async def update_ca_status(self, call: Call[StatusBody, NoQuery]) -> Reply:
         wanted = call.body
         authority = await self._authorities.set_status(call.caller, call.path["id"], wanted.status, wanted.reason())
-        return self._one(authority, 201)
+        return self._one(authority, 201, notice=await self._issuers.silence_about(authority))
 
     async def delete_ca(self, call: Call[NoBody, NoQuery]) -> Reply:
         await self._authorities.delete(call.caller, call.path["id"])
@@ -257,10 +266,10 @@ class AuthorityApi:
         await self._requests.delete(call.caller, call.path["id"])
         return Reply(200, Nothing())
 
-    def _one(self, authority: Authority, status: int = 200, *, made: bool = False) -> Reply:
+    def _one(self, authority: Authority, status: int = 200, *, made: bool = False, notice: str = "") -> Reply:
         if made:
             self._addresses.warn(authority)
-        return authority_reply(authority, self._addresses.named_by(authority), status, made=made)
+        return authority_reply(authority, self._addresses.named_by(authority), status, made=made, notice=notice)
 
     def routes(self) -> Sequence[AnyRoute]:
         """The routes of CAs."""

@@ -31,7 +31,7 @@ from blazon.ca.api.shapes import (
 )
 from blazon.ca.listing import CERTIFICATE_FIELDS
 from blazon.ca.models import Certificate, Status
-from blazon.ca.service import Certificates, KeyedDraft, SignDraft
+from blazon.ca.service import Certificates, Issuers, KeyedDraft, SignDraft
 from blazon.ca.x509 import CertificateFiles, format_serial, parse_serial, parse_time, read_csr
 from blazon.errors import Conflict, Forbidden, Malformed, NotFound, RuleBroken
 from blazon.web import AnyRoute, Call, NoBody, NoQuery, Reply, Route
@@ -85,8 +85,9 @@ class ExpirationQuery(ListQuery, kw_only=True, frozen=True):
 class CertificateApi:
     """Handlers of the certificate routes."""
 
-    def __init__(self, certificates: Certificates) -> None:
+    def __init__(self, certificates: Certificates, issuers: Issuers) -> None:
         self._certificates = certificates
+        self._issuers = issuers
 
     async def sign_certificate(self, call: Call[SignBody, NoQuery]) -> Reply:
         body = call.body
@@ -150,17 +151,18 @@ class CertificateApi:
 
     async def update_certificate_status(self, call: Call[StatusBody, NoQuery]) -> Reply:
         serial, wanted = _serial(call.path["sn"]), call.body
-        return await self._reply(
-            await self._certificates.set_status(call.caller, serial, wanted.status, wanted.reason())
-        )
+        certificate = await self._certificates.set_status(call.caller, serial, wanted.status, wanted.reason())
+        return await self._reply(certificate, notice=await self._issuers.silence_about(certificate))
 
     async def update_certificate_metadata(self, call: Call[MetadataBody, NoQuery]) -> Reply:
         serial = _serial(call.path["sn"])
         return await self._reply(await self._certificates.set_metadata(call.caller, serial, call.body.metadata))
 
-    async def _reply(self, certificate: Certificate, status: int = 200, private_key: str = "") -> Reply:
+    async def _reply(
+        self, certificate: Certificate, status: int = 200, private_key: str = "", *, notice: str = ""
+    ) -> Reply:
         (level,) = await self._certificates.issuer_levels((certificate,))
-        return certificate_reply(certificate, level, status, private_key)
+        return certificate_reply(certificate, level, status, private_key, notice=notice)
 
     async def _page(self, found: list[Certificate], bookmark: str) -> Reply:
         shown = list(zip(found, await self._certificates.issuer_levels(found), strict=True))

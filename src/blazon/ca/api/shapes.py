@@ -72,6 +72,13 @@ _SLICE: Final = 100
 Metadata = dict[str, Any]
 Encoded = Annotated[str, Meta(description="Base64 of PEM or DER, or of another file as people have them.")]
 Password = Annotated[str, Meta(description="Opens what is encrypted among the files.")] | None
+Notice = Annotated[
+    str,
+    Meta(
+        description="In the answer that revokes, when no CRL and no OCSP response of this Blazon shows it: why, and"
+        " what to do."
+    ),
+]
 
 
 class SubjectBody(Struct, frozen=True):
@@ -172,8 +179,13 @@ class AuthorityBody(Struct, frozen=True, kw_only=True):
     type: str
     creation_ts: str
     level: int
+    full_issuance_until: (
+        Annotated[str, Meta(description="From when on it cannot issue for its usual time; there once that is near.")]
+        | msgspec.UnsetType
+    ) = msgspec.UNSET
     profile_id: str
     addresses: AddressesBody | msgspec.UnsetType = msgspec.UNSET
+    revocation_notice: Notice | msgspec.UnsetType = msgspec.UNSET
 
 
 class CertificateBody(Struct, frozen=True, kw_only=True):
@@ -193,6 +205,7 @@ class CertificateBody(Struct, frozen=True, kw_only=True):
     type: str
     engine_id: str
     private_key: str | msgspec.UnsetType = msgspec.UNSET
+    revocation_notice: Notice | msgspec.UnsetType = msgspec.UNSET
 
 
 class AuthorityPage(Struct, frozen=True):
@@ -271,12 +284,12 @@ async def bodies_of(found: Sequence[T], make: Callable[[T], B]) -> list[B]:
     return made
 
 
-def authority_body(authority: Authority) -> AuthorityBody:
+def authority_body(authority: Authority, notice: str = "") -> AuthorityBody:
     """A CA as answers show it: as events do, but for the `time` of a Duration, which clients would take for a time."""
     expiration = expiration_shown(authority.issuance_expiration)
     issuer = _issuer(authority, authority.issuer_level)
     fields = {**wire_of_authority(authority), "issuance_expiration": expiration, "issuer_metadata": issuer}
-    return AuthorityBody(**fields, profile_id=authority.profile_id)
+    return AuthorityBody(**fields, profile_id=authority.profile_id, revocation_notice=notice or msgspec.UNSET)
 
 
 def _issuer(issued: Issued, level: int) -> IssuerMetadata:
@@ -291,27 +304,35 @@ def expiration_shown(expiration: Expiration) -> ExpirationShown:
     return ExpirationShown(expiration.type.value, duration=format_duration(expiration.duration))
 
 
-def certificate_body(certificate: Certificate, issuer_level: int, private_key: str = "") -> CertificateBody:
+def certificate_body(
+    certificate: Certificate, issuer_level: int, private_key: str = "", notice: str = ""
+) -> CertificateBody:
     """A certificate as answers show it."""
     fields = {**wire_of_certificate(certificate), "issuer_metadata": _issuer(certificate, issuer_level)}
-    return CertificateBody(**fields, private_key=private_key or msgspec.UNSET)
+    return CertificateBody(
+        **fields, private_key=private_key or msgspec.UNSET, revocation_notice=notice or msgspec.UNSET
+    )
 
 
-def authority_reply(authority: Authority, addresses: Urls, status: int = 200, *, made: bool = False) -> Reply:
+def authority_reply(
+    authority: Authority, addresses: Urls, status: int = 200, *, made: bool = False, notice: str = ""
+) -> Reply:
     """An answer with one CA, the addresses its certificates name, and its ETag: the revision."""
     headers = [("etag", f'"{authority.revision}"')]
     if made:
         headers.append(("location", f"{API}/cas/{authority.id}"))
     shown = AddressesBody(addresses.crl, addresses.ocsp, addresses.ca_issuers)
-    return Reply(status, msgspec.structs.replace(authority_body(authority), addresses=shown), tuple(headers))
+    return Reply(status, msgspec.structs.replace(authority_body(authority, notice), addresses=shown), tuple(headers))
 
 
-def certificate_reply(certificate: Certificate, issuer_level: int, status: int = 200, private_key: str = "") -> Reply:
+def certificate_reply(
+    certificate: Certificate, issuer_level: int, status: int = 200, private_key: str = "", *, notice: str = ""
+) -> Reply:
     """An answer with one certificate and its ETag: the revision."""
     headers = [("etag", f'"{certificate.revision}"')]
     if status == 201:
         headers.append(("location", f"{API}/certificates/{certificate.serial}"))
-    return Reply(status, certificate_body(certificate, issuer_level, private_key), tuple(headers))
+    return Reply(status, certificate_body(certificate, issuer_level, private_key, notice), tuple(headers))
 
 
 def also_by_post(route: AnyRoute) -> tuple[AnyRoute, AnyRoute]:

@@ -3,6 +3,7 @@
 from blazon.ca.service.addresses import Addresses
 from blazon.ca.service.answers import Answer
 from blazon.ca.service.authorities import Authorities, AuthorityDraft
+from blazon.ca.service.binding import Binding
 from blazon.ca.service.certificates import Certificates, KeyedDraft, SignDraft
 from blazon.ca.service.crls import Crls
 from blazon.ca.service.founding import Founding
@@ -24,6 +25,7 @@ __all__ = [
     "Answer",
     "Authorities",
     "AuthorityDraft",
+    "Binding",
     "Certificates",
     "CompleteDraft",
     "Crls",

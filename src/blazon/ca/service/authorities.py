@@ -259,7 +259,7 @@ class Authorities:
                 authority = await self._fresh(name)
                 expect(caller, authority.revision)
                 rules.check_deletable(authority)
-                if await self._store.has_issued(authority.id):
+                if await self._stands_above(authority):
                     raise Conflict("there are CAs below this one; delete those first")
                 if rules.is_over(authority) and await self._lives_below(authority.id, until):
                     raise Conflict("the certificates of the CA are still being revoked; try again in a moment")
@@ -274,6 +274,11 @@ class Authorities:
 
             await self._log.commit(caller, decide)
             await intents.finish()
+
+    async def _stands_above(self, authority: Authority) -> bool:
+        """Whether there are CAs below a CA, other than those that certified it in turn."""
+        above = {each.id async for each in self._keyring.above(authority)}
+        return any(each.id not in above for each in await self._store.below(authority.id))
 
     async def _lives_below(self, identifier: str, until: float) -> bool:
         """Waits a little until nothing lives below a CA that was revoked. Whether something does still."""

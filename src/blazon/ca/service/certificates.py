@@ -216,9 +216,7 @@ class Certificates:
                 type=Owner.EXTERNAL,
                 metadata=kept,
             )
-            if await self._keyring.over(issuing.issuer_id, basis) is not None:
-                fallen = {"status": Status.REVOKED, "reason": Reason.CESSATION_OF_OPERATION}
-                state = msgspec.structs.replace(state, **fallen, revoked_at=state.created_at)
+            state = msgspec.structs.replace(state, **await self._founding.fate(certificate, issuing, "", basis))
             basis[CERTIFICATE.of(serial)] = 0
             return Decision((events.CERTIFICATE_IMPORT.event(CERTIFICATE.of(serial), state),), basis)
 

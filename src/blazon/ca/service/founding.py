@@ -1,13 +1,17 @@
 """What making and importing CAs have in common: free ids, places in a hierarchy, new rows."""
 
+import base64
 from collections.abc import Sequence
+from typing import Any
 
 import msgspec
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from blazon.ca.events import AuthorityState
-from blazon.ca.models import AUTHORITY, EXISTS, PROFILE, Authority, Owner, Status
+from blazon.ca.models import AUTHORITY, EXISTS, PROFILE, Authority, DeletedAuthority, Owner, Status
+from blazon.ca.published import Published
 from blazon.ca.service import rules
+from blazon.ca.service.issuers import Issuers
 from blazon.ca.service.keyring import Keyring
 from blazon.ca.service.rules import Deltas, Issuing
 from blazon.ca.store import Store
@@ -27,7 +31,7 @@ from blazon.log import Basis, EventType, Log, Record
 from blazon.pkix import Certificate as X509Certificate
 from blazon.pkix import load_certificate
 
-__all__ = ["Certified", "Founding", "authority_of", "der_of", "first_authority"]
+__all__ = ["Certified", "Founding", "authority_of", "der_of", "first_authority", "revocation_of"]
 
 
 class Certified(msgspec.Struct, frozen=True, kw_only=True):
@@ -53,9 +57,13 @@ def authority_of(record: Record, state: AuthorityState) -> Authority:
 class Founding:
     """Answers what a new CA may be called, where it stands, and what its row is."""
 
-    def __init__(self, log: Log, store: Store, keyring: Keyring, deltas: Deltas) -> None:
+    def __init__(
+        self, log: Log, store: Store, published: Published, issuers: Issuers, keyring: Keyring, deltas: Deltas
+    ) -> None:
         self._log = log
         self._store = store
+        self._published = published
+        self._issuers = issuers
         self._keyring = keyring
         self._deltas = deltas
 
@@ -107,19 +115,37 @@ class Founding:
     async def placed(
         self, certificate: X509Certificate, chain: Sequence[X509Certificate], identifier: str, basis: Basis
     ) -> tuple[Issuing, int]:
-        """Who issued a certificate from elsewhere: itself, a CA here, or one that is not known."""
+        """Who issued a certificate from elsewhere: itself, a CA here, one that was deleted, or nobody that is known."""
         if is_self_issued(certificate):
             return Issuing(identifier, format_serial(certificate.serial_number)), 0
-        above = [
-            known
-            for known in await self._store.all_authorities()
-            if is_issued_by(certificate, load_certificate(known.certificate))
-        ]
+        named = await self._issuers.by_subject(certificate.issuer)
+        found = [each for name in named if (each := await self._store.authority(name)) is not None]
+        above = [known for known in found if _is_issued_by(certificate, known)]
         if above:
             known = min(above, key=lambda each: _likelihood(certificate, each))
             basis[AUTHORITY.of(known.id)] = known.revision
             return Issuing(known.id, known.serial), known.level + 1 if known.level >= 0 else -1
+        for name in named:
+            gone = await self._published.deleted_authority(name)
+            if gone is not None and _is_issued_by(certificate, gone):
+                return Issuing(gone.id, gone.serial), -1
         return Issuing("", format_serial(chain[0].serial_number) if chain else "-"), -1
+
+    async def fate(
+        self, certificate: X509Certificate, issuing: Issuing, identifier: str, basis: Basis
+    ) -> dict[str, Any]:
+        """What a certificate from elsewhere is from the beginning: revoked, when it was before or its issuer is.
+
+        The fields of a state that say so, or none. `identifier` is the id of a CA, empty of another certificate.
+        """
+        serial, der = format_serial(certificate.serial_number), base64.b64encode(der_of(certificate)).decode()
+        before = await self._published.revoked_before(serial, der)
+        if before is not None:
+            return {"status": Status.REVOKED, "reason": before.reason, "revoked_at": before.revoked_at}
+        signs_itself = issuing.issuer_id == identifier
+        if not signs_itself and await self._keyring.over(issuing.issuer_id, basis) is not None:
+            return rules.fallen_at(self._log.clock.now())
+        return {}
 
     async def above(
         self, issuing: Issuing, identifier: str, chain: Sequence[X509Certificate]
@@ -150,9 +176,20 @@ class Founding:
         return stored.id
 
 
+def revocation_of(authority: Authority) -> dict[str, Any]:
+    """The fields of a state that say that a CA is revoked or held, or none."""
+    if authority.status is not Status.REVOKED:
+        return {}
+    return {"status": Status.REVOKED, "reason": authority.reason, "revoked_at": authority.revoked_at}
+
+
 def der_of(certificate: X509Certificate) -> bytes:
     """A certificate as DER."""
     return certificate.public_bytes(Encoding.DER)
+
+
+def _is_issued_by(certificate: X509Certificate, known: Authority | DeletedAuthority) -> bool:
+    return is_issued_by(certificate, load_certificate(known.certificate))
 
 
 def _likelihood(certificate: X509Certificate, known: Authority) -> tuple[bool, bool, bool, int, str]:

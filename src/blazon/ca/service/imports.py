@@ -6,11 +6,14 @@ from typing import Any, Final
 import msgspec
 
 from blazon.ca import events
+from blazon.ca.events import AuthorityState
 from blazon.ca.models import AUTHORITY, EXISTS, INTENT, NAME_KEY, Authority, IntentKind, Owner
 from blazon.ca.service import rules
-from blazon.ca.service.founding import Certified, Founding, der_of, first_authority
-from blazon.ca.service.intents import Intents, ended
+from blazon.ca.service.binding import Binding
+from blazon.ca.service.founding import Certified, Founding, der_of, first_authority, revocation_of
+from blazon.ca.service.intents import Intents, Open, ended
 from blazon.ca.service.rights import Rights
+from blazon.ca.service.rules import Issuing
 from blazon.ca.store import Store
 from blazon.ca.x509 import (
     Bundle,
@@ -26,9 +29,9 @@ from blazon.ca.x509 import (
     subject_of,
 )
 from blazon.caller import Caller
-from blazon.engines import Engines, cpu_threads, spec_of
+from blazon.engines import Engine, Engines, PrivateKey, StoredKey, cpu_threads, spec_of
 from blazon.errors import Conflict, Malformed
-from blazon.log import Decision, Log
+from blazon.log import Basis, Decision, Log
 from blazon.pkix import Certificate as X509Certificate
 
 __all__ = ["ImportDraft", "Imports"]
@@ -50,25 +53,77 @@ class ImportDraft(msgspec.Struct, frozen=True, kw_only=True):
     critical: int | None = None
 
 
+class _Asked(msgspec.Struct, frozen=True, kw_only=True):
+    """An import that was read and checked. `key` is None where there is none, `metadata` where it is not given."""
+
+    draft: ImportDraft
+    certificate: X509Certificate
+    chain: list[X509Certificate]
+    key: PrivateKey | None
+    expiration: Expiration
+    metadata: msgspec.Raw | None
+    engine: Engine
+
+    @property
+    def common_name(self) -> str:
+        """The common name of the CA."""
+        return subject_of(self.certificate.subject).common_name
+
+
 class Imports:
     """The rules of importing."""
 
     def __init__(
-        self, log: Log, store: Store, rights: Rights, founding: Founding, engines: Engines, intents: Intents
+        self,
+        log: Log,
+        store: Store,
+        rights: Rights,
+        founding: Founding,
+        binding: Binding,
+        engines: Engines,
+        intents: Intents,
     ) -> None:
         self._log = log
         self._store = store
         self._rights = rights
         self._founding = founding
+        self._binding = binding
         self._engines = engines
         self._intents = intents
 
     async def import_(self, caller: Caller, draft: ImportDraft) -> Authority:
-        """Takes a CA made elsewhere: IMPORTED with its key, EXTERNAL without."""
+        """Takes a CA made elsewhere: IMPORTED with its key, EXTERNAL without.
+
+        What it issued and was here before is bound to it. A CA that is EXTERNAL here gets the key it is imported with.
+        One that was revoked here and deleted is revoked still.
+        """
         return await self._intents.to_the_end(self._import(caller, draft))
 
     async def _import(self, caller: Caller, draft: ImportDraft) -> Authority:
-        identifier = rules.check_id(draft.id) if draft.id else self._log.new_id()
+        asked = await self._asked(caller, draft)
+        identifier = draft.id or self._log.new_id()
+        async with self._intents.open(caller) as intents:
+
+            async def decide() -> Decision:
+                await intents.drop()
+                basis = await self._rights.pki(caller)
+                known = await self._known(asked)
+                if known is not None:
+                    state = await self._with_its_key(asked, known, intents, basis)
+                else:
+                    state = await self._new(asked, identifier, intents, basis)
+                made = events.CA_IMPORT.event(AUTHORITY.of(state.id), state)
+                return Decision((made, *(ended(each, done=True) for each in intents.begun)), basis)
+
+            records = await self._log.commit(caller, decide)
+            intents.settle()
+        authority = first_authority(records, events.CA_IMPORT)
+        await self._binding.bind(authority)
+        return authority
+
+    async def _asked(self, caller: Caller, draft: ImportDraft) -> _Asked:
+        if draft.id:
+            rules.check_id(draft.id)
         bundle = await self._read(caller, draft)
         certificate, private_key = bundle.certificate, bundle.private_key
         chain = chain_above(certificate, bundle.others)
@@ -76,47 +131,16 @@ class Imports:
         expiration = draft.issuance_expiration or Expiration(ExpirationType.TIME, time=issuer.valid_to)
         if private_key is not None:
             check_issuance_expiration(expiration, now=self._founding.seconds, ca_valid_to=issuer.valid_to)
-        subject = subject_of(certificate.subject)
-        check_shown(subject)
-        metadata = {NAME_KEY: subject.common_name} if draft.metadata is None else draft.metadata
-        kept = self._log.metadata.kept(metadata)
-        engine = self._engines.get(draft.engine_id)
-        async with self._intents.open(caller) as intents:
-
-            async def decide() -> Decision:
-                await intents.drop()
-                basis = await self._rights.pki(caller)
-                profile_id = await self._founding.profile_of(draft.profile, basis)
-                issuing, level = await self._founding.placed(certificate, chain, identifier, basis)
-                await self._check_new(certificate)
-                await self._founding.check_free(identifier, subject.common_name, basis)
-                key = None
-                if private_key is not None:
-                    above = await self._founding.above(issuing, identifier, chain)
-                    await self._founding.check_accepted(certificate, above, profile_id, _KNOWN_ONLY)
-                    threads = self._engines.threads(engine.id)
-                    await threads.run(engine.check_takes, spec_of(private_key.public_key()))
-                    intent = await intents.begin(IntentKind.IMPORT, identifier, engine.id)
-                    basis[INTENT.of(intent.id)] = intent.revision
-                    key = await threads.run(engine.import_key, intent.key_name, private_key)
-                certified = Certified(
-                    id=identifier,
-                    type=Owner.EXTERNAL if key is None else Owner.IMPORTED,
-                    issuing=issuing,
-                    level=level,
-                    chain=tuple(map(der_of, chain)) if not issuing.issuer_id else (),
-                    key=key,
-                    issuance_expiration=expiration,
-                    profile_id=profile_id,
-                    metadata=kept,
-                )
-                state = self._founding.state_of_new(certificate, certified, near=draft.near, critical=draft.critical)
-                made = events.CA_IMPORT.event(AUTHORITY.of(identifier), state)
-                return Decision((made, *(ended(each, done=True) for each in intents.begun)), basis)
-
-            records = await self._log.commit(caller, decide)
-            intents.settle()
-        return first_authority(records, events.CA_IMPORT)
+        check_shown(subject_of(certificate.subject))
+        return _Asked(
+            draft=draft,
+            certificate=certificate,
+            chain=chain,
+            key=private_key,
+            expiration=expiration,
+            metadata=None if draft.metadata is None else self._log.metadata.kept(draft.metadata),
+            engine=self._engines.get(draft.engine_id),
+        )
 
     async def _read(self, caller: Caller, draft: ImportDraft) -> Bundle:
         # To open a file and to look at a key takes longer than anything else: not for anybody.
@@ -130,7 +154,77 @@ class Imports:
             )
         return bundle
 
-    async def _check_new(self, certificate: X509Certificate) -> None:
-        known = await self._store.authority_with(format_serial(certificate.serial_number), der_of(certificate))
-        if known is not None:
-            raise Conflict(EXISTS, f"this certificate is that of the CA {known}")
+    async def _known(self, asked: _Asked) -> Authority | None:
+        """The CA here that is to get its key; None for one that is new. Raises Conflict for one that needs nothing."""
+        serial = format_serial(asked.certificate.serial_number)
+        found = await self._store.authority_with(serial, der_of(asked.certificate))
+        known = None if found is None else await self._store.authority(found)
+        if known is None:
+            return None
+        if asked.key is None or known.key is not None or asked.draft.id not in ("", known.id):
+            raise Conflict(EXISTS, f"this certificate is that of the CA {known.id}")
+        return known
+
+    async def _new(self, asked: _Asked, identifier: str, intents: Open, basis: Basis) -> AuthorityState:
+        draft = asked.draft
+        profile_id = await self._founding.profile_of(draft.profile, basis)
+        issuing, level = await self._founding.placed(asked.certificate, asked.chain, identifier, basis)
+        fate = await self._founding.fate(asked.certificate, issuing, identifier, basis)
+        await self._founding.check_free(identifier, asked.common_name, basis)
+        key = None
+        if asked.key is not None:
+            await self._check_issues(asked, issuing, identifier, profile_id)
+            key = await self._key(asked, asked.key, identifier, intents, basis)
+        metadata = self._log.metadata.kept({NAME_KEY: asked.common_name}) if asked.metadata is None else asked.metadata
+        certified = Certified(
+            id=identifier,
+            type=Owner.EXTERNAL if key is None else Owner.IMPORTED,
+            issuing=issuing,
+            level=level,
+            chain=tuple(map(der_of, asked.chain)),
+            key=key,
+            issuance_expiration=asked.expiration,
+            profile_id=profile_id,
+            metadata=metadata,
+        )
+        state = self._founding.state_of_new(asked.certificate, certified, near=draft.near, critical=draft.critical)
+        return msgspec.structs.replace(state, **fate)
+
+    async def _with_its_key(self, asked: _Asked, known: Authority, intents: Open, basis: Basis) -> AuthorityState:
+        """A CA that was EXTERNAL; what the import does not say stays as it was."""
+        draft = asked.draft
+        assert asked.key is not None
+        profile_id = await self._founding.profile_of(draft.profile, basis) or known.profile_id
+        issuing = Issuing(known.issuer_id, known.issuer_serial)
+        await self._check_issues(asked, issuing, known.id, profile_id)
+        key = await self._key(asked, asked.key, known.id, intents, basis, known.revision)
+        basis[AUTHORITY.of(known.id)] = known.revision
+        certified = Certified(
+            id=known.id,
+            type=Owner.IMPORTED,
+            issuing=issuing,
+            level=known.level,
+            chain=tuple(map(der_of, asked.chain)) or known.chain,
+            key=key,
+            issuance_expiration=asked.expiration,
+            profile_id=profile_id,
+            metadata=known.metadata if asked.metadata is None else asked.metadata,
+        )
+        near = known.near if draft.near is None else draft.near
+        critical = known.critical if draft.critical is None else draft.critical
+        state = self._founding.state_of_new(asked.certificate, certified, near=near, critical=critical)
+        return msgspec.structs.replace(state, created_at=known.created_at, **revocation_of(known))
+
+    async def _check_issues(self, asked: _Asked, issuing: Issuing, identifier: str, profile_id: str) -> None:
+        above = await self._founding.above(issuing, identifier, asked.chain)
+        await self._founding.check_accepted(asked.certificate, above, profile_id, _KNOWN_ONLY)
+
+    async def _key(
+        self, asked: _Asked, key: PrivateKey, identifier: str, intents: Open, basis: Basis, revision: int = 0
+    ) -> StoredKey:
+        engine = asked.engine
+        threads = self._engines.threads(engine.id)
+        await threads.run(engine.check_takes, spec_of(key.public_key()))
+        intent = await intents.begin(IntentKind.IMPORT, identifier, engine.id, revision=revision)
+        basis[INTENT.of(intent.id)] = intent.revision
+        return await threads.run(engine.import_key, intent.key_name, key)

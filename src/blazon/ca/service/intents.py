@@ -53,13 +53,14 @@ class Open:
         self._open: list[Intent] = []
 
     async def begin(
-        self, kind: IntentKind, ca_id: str, engine_id: str, serial: str = "", *, key_name: str = ""
+        self, kind: IntentKind, ca_id: str, engine_id: str, serial: str = "", *, key_name: str = "", revision: int = 0
     ) -> Intent:
         """Records an intent. `key_name` is that of the key to destroy; one to make gets a new name.
 
-        Raises Conflict when there is a CA with this id, or somebody is making one.
+        `revision` is that of the CA which is to get a key, 0 where the CA is to be made with it. Raises Conflict when
+        there is a CA with this id that was to be made, or somebody is making one.
         """
-        intent = await self._intents.record(self._caller, kind, ca_id, engine_id, serial, key_name)
+        intent = await self._intents.record(self._caller, kind, ca_id, engine_id, serial, key_name, revision)
         self._open.append(intent)
         return intent
 
@@ -139,12 +140,20 @@ class Intents:
         return Open(self, caller)
 
     async def record(
-        self, caller: Caller, kind: IntentKind, ca_id: str, engine_id: str, serial: str, key_name: str
+        self,
+        caller: Caller,
+        kind: IntentKind,
+        ca_id: str,
+        engine_id: str,
+        serial: str,
+        key_name: str,
+        revision: int,
     ) -> Intent:
         """Records an intent, which is of this process until it is forgotten."""
         # Not under the request's Idempotency-Key: that belongs to what comes of it.
         as_caller = Caller(id=caller.id, traceparent=caller.traceparent)
-        intent = await self._record(as_caller, self._new(kind, ca_id, engine_id, serial, key_name), None)
+        begun = self._new(kind, ca_id, engine_id, serial, key_name)
+        intent = await self._record(as_caller, begun, None, revision)
         assert intent is not None
         return intent
 
@@ -163,16 +172,20 @@ class Intents:
             key_name=key_name,
         )
 
-    async def _record(self, caller: Caller, begun: IntentBegun, instead: Intent | None) -> Intent | None:
+    async def _record(
+        self, caller: Caller, begun: IntentBegun, instead: Intent | None, revision: int = 0
+    ) -> Intent | None:
         """Records an intent, and in the same operation the end of another one; None when that was not open any more."""
         event = events.INTENT_BEGIN.event(INTENT.of(begun.id), begun)
         makes = begun.kind in _MAKES
 
         async def decide() -> Decision:
-            if makes and await self._store.id_is_taken(begun.ca_id):
+            if makes and not revision and await self._store.id_is_taken(begun.ca_id):
                 raise Conflict(EXISTS)
+            if makes and revision and not await self._store.can_get_key(begun.ca_id, revision):
+                raise Conflict("the CA is being changed by another request; try again in a moment")
             if instead is None:
-                relies = {INTENT.of(begun.id): 0, AUTHORITY.of(begun.ca_id): 0, REQUEST.of(begun.ca_id): 0}
+                relies = {INTENT.of(begun.id): 0, AUTHORITY.of(begun.ca_id): revision, REQUEST.of(begun.ca_id): 0}
                 return Decision((event,), relies if makes else {})
             if not await self._store.intent_is_open(instead):
                 return Decision(())

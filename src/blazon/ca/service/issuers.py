@@ -1,54 +1,155 @@
-"""Every CA by the names others call it: what OCSP requests and CRL paths say.
+"""Every CA by the names others call it: what OCSP requests, CRL paths and certificates say.
 
-Several CAs here may have one name and one key: a CA, and the cross-certificate an outside parent made for it. They are
-one to whoever checks a certificate, as a certificate names its issuer by both and by nothing else.
+Several CAs here may have one name and one key: a CA, and the cross-certificate an outside parent made for it, or a CA
+that was deleted and imported again. They are one to whoever checks a certificate, as a certificate names its issuer by
+both and by nothing else: any of them that has its key here speaks for all of them.
 """
 
 import asyncio
 from collections.abc import Sequence
-from typing import TypeVar
+from typing import Final
 
-from blazon.ca.models import Authority
+import msgspec
+from cryptography import x509
+
+from blazon.ca import events
+from blazon.ca.models import DeletedAuthority, Issued, IssuerFacts, Status
+from blazon.ca.published import Published
 from blazon.ca.store import Store
 from blazon.ca.x509 import Issuer
+from blazon.clock import NANOSECONDS, Clock
 from blazon.errors import NotFound
 from blazon.log import Record
 from blazon.pkix import load_certificate
 
-__all__ = ["Issuers"]
+__all__ = ["Issuers", "Twins"]
 
-N = TypeVar("N")
+_CHANGES: Final = frozenset(
+    each.name for each in (events.CA_CREATE, events.CA_IMPORT, events.CA_UPDATE_STATUS, events.CA_DELETE)
+)
+
+
+class Twins(msgspec.Struct, frozen=True):
+    """The CAs with one name and one key.
+
+    `keyed` are those that have their key here, each with when its certificate ends, and those that are not revoked
+    first; `others` those that are here without it; `deleted` those that were deleted. `ends` is when the last
+    certificate of the key ends, 0 when none of them is here. Times are Unix seconds.
+    """
+
+    identity: bytes
+    keyed: tuple[tuple[str, int], ...]
+    others: tuple[str, ...]
+    deleted: tuple[str, ...]
+    ends: int
+
+    @property
+    def here(self) -> tuple[str, ...]:
+        """The ids of those that were not deleted, those with their key here first."""
+        return (*(identifier for identifier, _ in self.keyed), *self.others)
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """The ids of all."""
+        return (*self.here, *self.deleted)
+
+    def speaker(self, now: int) -> str:
+        """The id of the CA that signs for all: with its key here, and not over when there is such a one. Or empty."""
+        alive = (identifier for identifier, valid_to in self.keyed if valid_to >= now)
+        return next(alive, self.keyed[0][0] if self.keyed else "")
+
+
+class _Names(msgspec.Struct, frozen=True):
+    """What a certificate is called: by OCSP requests, by CRL paths, by what it issued."""
+
+    identity: bytes
+    hashes: tuple[tuple[str, bytes, bytes], ...]
+    key_id: str
+    subject: x509.Name
+
+    @classmethod
+    def of(cls, der: bytes) -> "_Names":
+        issuer = Issuer.of(load_certificate(der))
+        return cls(issuer.identity, issuer.cert_id_keys(), issuer.key_id.hex(), issuer.name)
+
+
+class _Index(msgspec.Struct, frozen=True):
+    """What was read: twins by hashes of an OCSP request and by the id of each; ids by key identifier, and by name."""
+
+    by_hashes: dict[tuple[str, bytes, bytes], Twins]
+    by_id: dict[str, Twins]
+    by_key: dict[str, str]
+    by_subject: dict[x509.Name, tuple[str, ...]]
 
 
 class Issuers:
-    """Ids of CAs by the hashes of OCSP requests and by subject key identifier, kept current by the log."""
+    """CAs by their names, kept current by the log."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, published: Published, clock: Clock) -> None:
         self._store = store
-        self._by_hashes: dict[tuple[str, bytes, bytes], tuple[str, ...]] = {}
-        self._by_key: dict[str, tuple[str, ...]] = {}
-        # How often CAs came or went, and how often they had when we read them last.
+        self._published = published
+        self._clock = clock
+        self._index = _Index({}, {}, {}, {})
+        self._names: dict[bytes, _Names] = {}
+        # How often CAs changed, and how often they had when we read them last.
         self._changed = 1
         self._read = 0
         self._reading = asyncio.Lock()
 
-    async def of_request(self, issuer: tuple[str, bytes, bytes]) -> tuple[str, ...]:
-        """The CAs an OCSP request names by hashes, those with their key here first; none when it is none of ours."""
+    async def of_request(self, issuer: tuple[str, bytes, bytes]) -> Twins | None:
+        """The CAs an OCSP request names by hashes; None when it names none of ours."""
         await self._refresh()
-        return self._by_hashes.get(issuer, ())
+        return self._index.by_hashes.get(issuer)
+
+    async def twins_of(self, identifier: str) -> Twins | None:
+        """The CAs with the name and the key of one that is here or was deleted; None when there is none by this id."""
+        await self._refresh()
+        return self._index.by_id.get(identifier)
+
+    async def by_subject(self, name: x509.Name) -> tuple[str, ...]:
+        """The CAs with a subject: those that are here, with their key first, then those that were deleted."""
+        await self._refresh()
+        return self._index.by_subject.get(name, ())
+
+    async def silence_about(self, revoked: Issued) -> str:
+        """Why no CRL and no OCSP response of this Blazon tells that something is revoked, and what to do.
+
+        Empty when they do, or when it is not revoked.
+        """
+        if revoked.status is not Status.REVOKED:
+            return ""
+        twins = await self.twins_of(revoked.issuer_id)
+        now = self._clock.now() // NANOSECONDS
+        if twins is not None and twins.speaker(now) and twins.ends > now:
+            return ""
+        way_out = "; import that CA with its key, or revoke this where its key is"
+        if twins is None:
+            reason = f"the CA that issued it is not known here{way_out}"
+        elif not twins.here:
+            reason = f"the CA that issued it was deleted{way_out}"
+        elif twins.ends > now:
+            reason = f"the key of the CA that issued it, {twins.here[0]}, is not here{way_out}"
+        else:
+            reason = "the certificate of the CA that issued it has ended"
+        return f"no CRL and no OCSP response of this Blazon shows the revocation, as {reason}"
 
     async def named(self, name: str) -> str:
         """The id of a CA by its id, or by its subject key identifier in hexadecimal digits. Raises NotFound.
 
-        Of several with one key that is the one that has it here, so that it can say something.
+        Of several with one key that is the one that has it here, so that it can say something. A CA that was deleted is
+        known by its id as long as another one has its name and its key.
         """
-        if await self._store.authority(name) is not None:
-            return name
         await self._refresh()
-        found = self._by_key.get(name.lower())
+        twins = self._index.by_id.get(name)
+        if twins is not None and twins.here:
+            return name
+        if await self._store.authority(name) is not None:  # another process made it, and we did not hear of it yet
+            self._changed += 1
+            return name
+        found = self._index.by_key.get(name.lower())
         if found is None:
             raise NotFound("CA not found")
-        return found[0]
+        return found
 
     async def _refresh(self) -> None:
         wanted = self._changed
@@ -59,14 +160,38 @@ class Issuers:
             if self._read >= wanted:
                 return
             changed = self._changed
-            by_hashes: dict[tuple[str, bytes, bytes], tuple[str, ...]] = {}
-            by_key: dict[str, tuple[str, ...]] = {}
-            for authority in sorted(await self._store.all_authorities(), key=_speaks_first):
-                issuer = Issuer.of(load_certificate(authority.certificate))
-                for hashes in issuer.cert_id_keys():
-                    _add(by_hashes, hashes, authority.id)
-                _add(by_key, issuer.key_id.hex(), authority.id)
-            self._by_hashes, self._by_key, self._read = by_hashes, by_key, changed
+            here, deleted = await self._published.issuers(), await self._published.deleted_authorities()
+            certificates = {*(each.certificate for each in here), *(each.certificate for each in deleted)}
+            # To read a certificate takes longer than anything else here, and most were read before.
+            self._names = {der: self._names.get(der) or _Names.of(der) for der in certificates}
+            self._index = self._made(here, deleted)
+            self._read = changed
+
+    def _made(self, here: Sequence[IssuerFacts], deleted: Sequence[DeletedAuthority]) -> _Index:
+        found = _Index({}, {}, {}, {})
+        alike: dict[bytes, tuple[list[IssuerFacts], list[DeletedAuthority]]] = {}
+        for each in here:
+            names = self._names[each.certificate]
+            alike.setdefault(names.identity, ([], []))[0].append(each)
+            found.by_key.setdefault(names.key_id, each.id)
+            found.by_subject[names.subject] = (*found.by_subject.get(names.subject, ()), each.id)
+        for gone in deleted:
+            names = self._names[gone.certificate]
+            alike.setdefault(names.identity, ([], []))[1].append(gone)
+            found.by_subject[names.subject] = (*found.by_subject.get(names.subject, ()), gone.id)
+        for identity, (present, past) in alike.items():
+            twins = Twins(
+                identity,
+                tuple((each.id, each.valid_to) for each in present if each.has_key),
+                tuple(each.id for each in present if not each.has_key),
+                tuple(gone.id for gone in past),
+                max((each.valid_to for each in present), default=0),
+            )
+            found.by_id.update(dict.fromkeys(twins.ids, twins))
+            # One name may be written in several ways, as other kinds of text, and its hash is of how it is written.
+            for der in (*(each.certificate for each in present), *(gone.certificate for gone in past)):
+                found.by_hashes.update(dict.fromkeys(self._names[der].hashes, twins))
+        return found
 
     async def reload(self) -> int:
         """Has every CA looked up anew."""
@@ -74,15 +199,6 @@ class Issuers:
         return 0
 
     def hear(self, records: Sequence[Record]) -> None:
-        """CAs that come or go are looked up anew."""
-        if any(record.service == "ca" and record.type in ("ca.create", "ca.import", "ca.delete") for record in records):
+        """CAs are looked up anew when one comes, goes, or is revoked."""
+        if any(record.service == events.SERVICE and record.type in _CHANGES for record in records):
             self._changed += 1
-
-
-def _speaks_first(authority: Authority) -> tuple[bool, int, str]:
-    """The order of CAs: with their key here before those without, then as they came."""
-    return authority.key is None, authority.created_at, authority.id
-
-
-def _add(table: dict[N, tuple[str, ...]], name: N, identifier: str) -> None:
-    table[name] = (*table.get(name, ()), identifier)

@@ -3,7 +3,8 @@
 An answer without a nonce is kept until half of its time is over, or until the log says that its certificate changed.
 What is asked for again and again is signed anew before that, beside the requests, so that nobody waits for a signature
 (§2.5, pre-produced answers). A CA whose key signs in this process answers itself. For any other, a key in this process
-answers by a certificate of the CA that says so (§4.2.2.2), so that a slow or absent engine holds nobody up.
+answers by a certificate of the CA that says so (§4.2.2.2), so that a slow or absent engine holds nobody up. No answer
+is good for longer than the certificate of who signed it.
 """
 
 import asyncio
@@ -14,11 +15,11 @@ import structlog
 
 from blazon.ca import events
 from blazon.ca.models import OcspFacts, Status
+from blazon.ca.published import Published
 from blazon.ca.service.answers import Answer, Answers
-from blazon.ca.service.issuers import Issuers
-from blazon.ca.service.keyring import Keyring, Loaded
+from blazon.ca.service.issuers import Issuers, Twins
+from blazon.ca.service.keyring import Keyring
 from blazon.ca.service.responders import Responders
-from blazon.ca.store import Store
 from blazon.ca.x509 import (
     CertId,
     CertState,
@@ -47,7 +48,13 @@ _AGAIN: Final = 60
 """Seconds until what could not be signed anew is tried again."""
 
 _WITHOUT_EFFECT: Final = frozenset(
-    each.name for each in (events.CA_UPDATE_METADATA, events.CERTIFICATE_UPDATE_METADATA, events.SIGNATURE_SIGN)
+    each.name
+    for each in (
+        events.CA_UPDATE_ISSUANCE,
+        events.CA_UPDATE_METADATA,
+        events.CERTIFICATE_UPDATE_METADATA,
+        events.SIGNATURE_SIGN,
+    )
 )
 """What no answer tells of."""
 
@@ -75,9 +82,9 @@ class Ocsp:
     """Answers requests, all with an OCSP response: an error is one too."""
 
     def __init__(
-        self, store: Store, keyring: Keyring, issuers: Issuers, responders: Responders, log: Log, lifetime: int
+        self, published: Published, keyring: Keyring, issuers: Issuers, responders: Responders, log: Log, lifetime: int
     ) -> None:
-        self._store = store
+        self._published = published
         self._keyring = keyring
         self._issuers = issuers
         self._responders = responders
@@ -158,57 +165,55 @@ class Ocsp:
             del self._productions[serial]
 
     async def _signed(self, request: OcspRequest, now: int) -> "_Signed | None":
-        """The signed answer; None when the first certificate is of a CA we do not answer for (RFC 6960 §2.3)."""
-        ours = await self._issuers.of_request(request.cert_ids[0].issuer)
-        if not ours:
+        """The signed answer; None when there is nobody who may answer for the first certificate (RFC 6960 §2.3)."""
+        twins = await self._issuers.of_request(request.cert_ids[0].issuer)
+        # Of CAs with one name and key any answers for the others: whoever checks cannot tell them apart.
+        if twins is None or not twins.speaker(now):
             return None
         try:
-            # Of CAs with one name and key any answers for the others: whoever checks cannot tell them apart.
-            loaded = await self._keyring.ask(ours[0])
-            if loaded.private_key is None:
-                return None
-            responder = await self._responders.of(loaded)
-            found = [await self._found(ours, cert_id) for cert_id in request.cert_ids]
+            speaker = await self._keyring.known(twins.speaker(now))
+            signer = await self._responders.of(speaker)
+            found = [await self._found(twins, cert_id) for cert_id in request.cert_ids]
         except NotFound:
             return None
-        # Whoever checks it looks at the signer's certificate too, and a delegated one is soon over.
-        until = min(now + self._lifetime, responder.ends)
+        until = min(now + self._lifetime, signer.ends, twins.ends)
+        if until <= now:  # nobody would take it
+            return None
         statuses = [
-            self._status(by, cert_id, facts, now, until)
-            for cert_id, (by, facts) in zip(request.cert_ids, found, strict=True)
+            self._status(over, cert_id, facts, now, until)
+            for cert_id, (over, facts) in zip(request.cert_ids, found, strict=True)
         ]
-        if responder.quick:
-            response = sign_ocsp(responder.responder, statuses, produced_at=now, nonce=request.nonce)
+        if signer.quick:
+            response = sign_ocsp(signer.responder, statuses, produced_at=now, nonce=request.nonce)
         else:
-            with self._keyring.pauses.of(loaded.authority.id):
-                response = await loaded.threads.run(
-                    sign_ocsp, responder.responder, statuses, produced_at=now, nonce=request.nonce
+            with self._keyring.pauses.of(speaker.authority.id):
+                response = await speaker.threads.run(
+                    sign_ocsp, signer.responder, statuses, produced_at=now, nonce=request.nonce
                 )
         return _Signed(response, until, found[0][1] is not None)
 
-    async def _found(self, ours: tuple[str, ...], cert_id: CertId) -> tuple[Loaded, OcspFacts | None]:
-        """Which of these CAs issued a certificate, and what is known of it.
+    async def _found(self, twins: Twins, cert_id: CertId) -> tuple[int, OcspFacts | None]:
+        """When what issued a certificate was revoked for good, 0 for never, and what is known of the certificate.
 
         One answer has one signer: of CAs with another name or key it says nothing.
         """
-        if await self._issuers.of_request(cert_id.issuer) == ours:
-            serial = format_serial(cert_id.serial)
-            for identifier in ours:
-                facts = await self._store.ocsp_facts(identifier, serial)
-                if facts is not None:
-                    return await self._keyring.ask(identifier), facts
-        return await self._keyring.ask(ours[0]), None
+        if await self._issuers.of_request(cert_id.issuer) != twins:
+            return 0, None
+        facts = await self._published.facts(twins.ids, format_serial(cert_id.serial))
+        if facts is None or facts.status is Status.REVOKED or facts.issuer_id in twins.deleted:
+            return 0, facts
+        # What stands below a CA that was revoked for good is revoked, also before its own event has come.
+        over = (await self._keyring.known(facts.issuer_id)).over
+        return 0 if over is None else over.revoked_at // NANOSECONDS, facts
 
-    def _status(self, loaded: Loaded, cert_id: CertId, facts: OcspFacts | None, now: int, until: int) -> CertStatus:
+    def _status(self, over: int, cert_id: CertId, facts: OcspFacts | None, now: int, until: int) -> CertStatus:
         if facts is None or facts.status is Status.EXPIRED:
             return CertStatus(cert_id, CertState.UNKNOWN, now, until)
         if facts.status is Status.REVOKED:
             reason = facts.reason or Reason.UNSPECIFIED
             return CertStatus(cert_id, CertState.REVOKED, now, until, facts.revoked_at, reason)
-        # What stands below a CA that was revoked for good is revoked, also before its own event has come.
-        if loaded.over is not None:
-            revoked_at = loaded.over.revoked_at // NANOSECONDS
-            return CertStatus(cert_id, CertState.REVOKED, now, until, revoked_at, Reason.CESSATION_OF_OPERATION)
+        if over:
+            return CertStatus(cert_id, CertState.REVOKED, now, until, over, Reason.CESSATION_OF_OPERATION)
         return CertStatus(cert_id, CertState.GOOD, now, until)
 
     async def reload(self) -> int:
@@ -222,7 +227,7 @@ class Ocsp:
     def hear(self, records: Sequence[Record]) -> None:
         """Forgets the answers about what changed."""
         for record in records:
-            if record.service != "ca" or not record.is_fact or record.type in _WITHOUT_EFFECT:
+            if record.service != events.SERVICE or not record.is_fact or record.type in _WITHOUT_EFFECT:
                 continue
             if record.subject.startswith("certificate:"):
                 self._answers.forget(record.key)

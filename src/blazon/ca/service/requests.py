@@ -6,10 +6,21 @@ from typing import Any, Final
 import msgspec
 
 from blazon.ca import events
-from blazon.ca.events import RequestState
-from blazon.ca.models import AUTHORITY, INTENT, NAME_KEY, REQUEST, Authority, IntentKind, Owner, PendingRequest
+from blazon.ca.events import AuthorityState, RequestState
+from blazon.ca.models import (
+    AUTHORITY,
+    EXISTS,
+    INTENT,
+    NAME_KEY,
+    REQUEST,
+    Authority,
+    IntentKind,
+    Owner,
+    PendingRequest,
+)
 from blazon.ca.service import rules
-from blazon.ca.service.founding import Certified, Founding, der_of, first_authority
+from blazon.ca.service.binding import Binding
+from blazon.ca.service.founding import Certified, Founding, der_of, first_authority, revocation_of
 from blazon.ca.service.intents import Intents, ended
 from blazon.ca.service.rights import Rights, expect
 from blazon.ca.store import Store
@@ -24,6 +35,7 @@ from blazon.ca.x509 import (
     check_issuance_expiration,
     check_key_pair,
     check_shown,
+    format_serial,
     name_of,
     read_found,
     request_ca,
@@ -31,8 +43,9 @@ from blazon.ca.x509 import (
 )
 from blazon.caller import Caller
 from blazon.engines import Engines, KeySpec, cpu_threads
-from blazon.errors import NotFound
-from blazon.log import Decision, EventType, Log, Record
+from blazon.errors import Conflict, NotFound
+from blazon.log import Basis, Decision, EventType, Log, Record, state_of
+from blazon.pkix import Certificate as X509Certificate
 
 __all__ = ["CompleteDraft", "RequestDraft", "Requests"]
 
@@ -68,12 +81,20 @@ class Requests:
     """The rules of CAs that wait for their certificate."""
 
     def __init__(
-        self, log: Log, store: Store, rights: Rights, founding: Founding, engines: Engines, intents: Intents
+        self,
+        log: Log,
+        store: Store,
+        rights: Rights,
+        founding: Founding,
+        binding: Binding,
+        engines: Engines,
+        intents: Intents,
     ) -> None:
         self._log = log
         self._store = store
         self._rights = rights
         self._founding = founding
+        self._binding = binding
         self._engines = engines
         self._intents = intents
 
@@ -159,12 +180,14 @@ class Requests:
             issuing, level = await self._founding.placed(certificate, chain, identifier, basis)
             above = await self._founding.above(issuing, identifier, chain)
             await self._founding.check_accepted(certificate, above, profile_id, _ANOTHER)
+            fate = await self._founding.fate(certificate, issuing, identifier, basis)
+            known = await self._known(certificate, basis)
             certified = Certified(
                 id=identifier,
                 type=Owner.MANAGED,
                 issuing=issuing,
                 level=level,
-                chain=() if issuing.issuer_id else tuple(map(der_of, chain)),
+                chain=tuple(map(der_of, chain)),
                 key=pending.key,
                 issuance_expiration=expiration,
                 profile_id=profile_id,
@@ -173,11 +196,30 @@ class Requests:
             near = pending.near if draft.near is None else draft.near
             critical = pending.critical if draft.critical is None else draft.critical
             state = self._founding.state_of_new(certificate, certified, near=near, critical=critical)
+            state = msgspec.structs.replace(state, **fate, **({} if known is None else revocation_of(known)))
             basis |= {AUTHORITY.of(identifier): 0, REQUEST.of(identifier): pending.revision}
-            made = events.CA_IMPORT.event(AUTHORITY.of(identifier), state)
-            return Decision((made, events.REQUEST_DELETE.event(REQUEST.of(identifier), _state(pending))), basis)
+            found = [
+                events.CA_IMPORT.event(AUTHORITY.of(identifier), state),
+                events.REQUEST_DELETE.event(REQUEST.of(identifier), _state(pending)),
+            ]
+            if known is not None:
+                found.append(events.CA_DELETE.event(AUTHORITY.of(known.id), state_of(AuthorityState, known)))
+            return Decision(tuple(found), basis)
 
-        return first_authority(await self._log.commit(caller, decide), events.CA_IMPORT)
+        authority = first_authority(await self._log.commit(caller, decide), events.CA_IMPORT)
+        await self._binding.bind(authority)
+        return authority
+
+    async def _known(self, certificate: X509Certificate, basis: Basis) -> Authority | None:
+        """The CA that was imported with this certificate, without the key: it gives way to the one that has it."""
+        found = await self._store.authority_with(format_serial(certificate.serial_number), der_of(certificate))
+        known = None if found is None else await self._store.authority(found)
+        if known is None:
+            return None
+        if known.key is not None:
+            raise Conflict(EXISTS, f"this certificate is that of the CA {known.id}")
+        basis[AUTHORITY.of(known.id)] = known.revision
+        return known
 
     async def delete(self, caller: Caller, identifier: str) -> None:
         """Gives a request up, and destroys its key."""

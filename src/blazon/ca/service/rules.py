@@ -9,8 +9,17 @@ from typing import Any, Final
 import msgspec
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from blazon.ca.models import UNKNOWN, Authority, Certificate, Owner, Status, status_at
-from blazon.ca.x509 import Reason, Subject, format_serial, subject_of
+from blazon.ca.models import (
+    UNKNOWN,
+    Authority,
+    Certificate,
+    DeletedAuthority,
+    IssuanceFacts,
+    Owner,
+    Status,
+    status_at,
+)
+from blazon.ca.x509 import Expiration, ExpirationType, Reason, Subject, format_serial, subject_of
 from blazon.engines import KeySpec
 from blazon.errors import Malformed, RuleBroken
 from blazon.pkix import Certificate as X509Certificate
@@ -25,6 +34,8 @@ __all__ = [
     "check_id",
     "check_subject",
     "fallen",
+    "fallen_at",
+    "full_issuance_until",
     "is_over",
     "issued_fields",
     "read_reason",
@@ -120,6 +131,18 @@ def check_subject(subject: Subject) -> Subject:
     return subject
 
 
+def full_issuance_until(facts: IssuanceFacts, validity: Expiration | None, now: int) -> int:
+    """From when on a CA cannot issue for its usual time, once that is near; else 0. Times are Unix seconds.
+
+    It is near for as long before as a certificate is near its end before that. `validity` is that of the CA's profile.
+    """
+    usual = validity or facts.issuance_expiration
+    if usual.type is ExpirationType.TIME:  # there is an end that stays, and no usual time
+        return 0
+    seconds = usual.duration // 1_000_000_000
+    return facts.valid_to - seconds if now >= facts.near_at - seconds else 0
+
+
 def read_reason(text: str | None) -> Reason:
     """A reason by its name, in any case; none is Unspecified."""
     if not text:
@@ -163,22 +186,22 @@ def changed_status(entity: Authority | Certificate, wanted: Status, reason: Reas
     raise kind(refused, f"from {entity.status} to {wanted}; REVOKED and EXPIRED can be set, and ACTIVE to end a hold")
 
 
-def is_over(authority: Authority) -> bool:
+def is_over(authority: Authority | DeletedAuthority) -> bool:
     """Whether it was revoked for good, and with it all that stands below it (decision B13)."""
     return authority.status is Status.REVOKED and authority.reason is not Reason.CERTIFICATE_HOLD
 
 
 def fallen(entity: Authority | Certificate, now: int) -> dict[str, Any]:
     """What changes of what stands below a CA that was revoked for good; the date of a hold stays, as above."""
-    held = entity.status is Status.REVOKED
-    return {
-        "status": Status.REVOKED,
-        "reason": Reason.CESSATION_OF_OPERATION,
-        "revoked_at": entity.revoked_at if held else now,
-    }
+    return fallen_at(entity.revoked_at if entity.status is Status.REVOKED else now)
 
 
-def check_can_live(entity: Authority | Certificate, over: Authority | None) -> None:
+def fallen_at(time: int) -> dict[str, Any]:
+    """What stands below a CA that was revoked for good, from a time on (Unix nanoseconds)."""
+    return {"status": Status.REVOKED, "reason": Reason.CESSATION_OF_OPERATION, "revoked_at": time}
+
+
+def check_can_live(entity: Authority | Certificate, over: Authority | DeletedAuthority | None) -> None:
     """Nothing lives below a CA that was revoked for good. `over` is that CA."""
     if over is not None and isinstance(entity, Authority):
         raise RuleBroken(_CA_TRANSITION, f"the CA {over.id} above it is REVOKED for good")
@@ -186,7 +209,7 @@ def check_can_live(entity: Authority | Certificate, over: Authority | None) -> N
         raise Malformed(_TRANSITION, f"the CA {over.id} is REVOKED for good")
 
 
-def check_can_sign(authority: Authority, over: Authority | None = None) -> None:
+def check_can_sign(authority: Authority, over: Authority | DeletedAuthority | None = None) -> None:
     """A CA signs as long as it lives and has its key here, and `over`, a CA above it, was not revoked for good."""
     if not authority.status.living:
         raise Malformed(_CA_STATUS, f"the CA is {authority.status}")

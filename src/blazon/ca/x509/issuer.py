@@ -27,8 +27,9 @@ class Issuer(msgspec.Struct, frozen=True, eq=False):
     number; it heeds the parents too. `constraints` are those of the CA and of every parent that was given.
     `extensions` are what every certificate of this CA carries: authority key identifier, information access, CRL
     distribution point. `name_der` is the encoded subject. `signs_crls` is whether its key usage lets it (RFC 5280
-    §6.3.3 (f)): a CA from outside may not, and its certificates then name no CRL. `purposes` are the extended key
-    usages it may give, as object identifiers, None for any.
+    §6.3.3 (f)): a CA from outside may not, and its certificates then name no CRL. `signs_ocsp` is whether it lets it
+    sign anything but certificates and CRLs (§4.2.1.3). `purposes` are the extended key usages it may give, as object
+    identifiers, None for any.
     """
 
     certificate: Certificate
@@ -44,6 +45,7 @@ class Issuer(msgspec.Struct, frozen=True, eq=False):
     authority_key: x509.Extension[x509.AuthorityKeyIdentifier]
     extensions: tuple[x509.Extension[x509.ExtensionType], ...]
     signs_crls: bool
+    signs_ocsp: bool
     purposes: frozenset[str] | None
 
     @classmethod
@@ -78,8 +80,18 @@ class Issuer(msgspec.Struct, frozen=True, eq=False):
             authority_key=authority_key,
             extensions=(authority_key, *access_extension(urls), *(crl_extension(urls) if signs_crls else ())),
             signs_crls=signs_crls,
+            signs_ocsp=usage is None or usage.digital_signature,
             purposes=allowed_purposes(certificate, chain),
         )
+
+    @property
+    def identity(self) -> bytes:
+        """A hash of its name and its key: certificates say by these two who issued them, and by nothing else.
+
+        It is of the text of the name, which may be written in several ways.
+        """
+        parts = self.name.rfc4514_string().encode(), key_bits(self.public_key)
+        return b"".join(hashlib.sha256(part).digest() for part in parts)
 
     def cert_id_keys(self) -> tuple[tuple[str, bytes, bytes], ...]:
         """By what OCSP requests name this CA: hash, hash of its name, hash of its key (RFC 6960 §4.1.1)."""

@@ -123,12 +123,8 @@ class Responder(msgspec.Struct, frozen=True, eq=False):
             return cls(private_key, issuer.public_key, key_hash_of(issuer.public_key), b"")
         public_key = certificate.public_key()
         assert isinstance(public_key, PublicKey)
-        return cls(
-            private_key,
-            public_key,
-            key_hash_of(public_key),
-            explicit(0, sequence(certificate.public_bytes(Encoding.DER))),
-        )
+        certificates = explicit(0, sequence(certificate.public_bytes(Encoding.DER)))
+        return cls(private_key, public_key, key_hash_of(public_key), certificates)
 
 
 def decode_ocsp_path(text: str) -> bytes:
