@@ -11,6 +11,8 @@ from blazon.history import rebuild, verify_tables
 from blazon.storage import open_database
 from tests.ca.support import (
     API,
+    bring,
+    bring_ca,
     ca_body,
     crl_of,
     csr,
@@ -27,7 +29,10 @@ from tests.ca.support import (
     set_ca_status,
     set_status,
     sign,
+    view_ca,
 )
+from tests.ca.test_judges import ROOT_USAGE
+from tests.ca.test_outliving import told
 from tests.running import Running, running
 
 
@@ -62,6 +67,7 @@ async def everything(blazon: Running) -> None:
     imported, _ = outside_ca("Imported", is_ca=False)
     brought = await blazon.ok("POST", f"{API}/certificates/import", {"certificate": pem(imported)})
     await set_status(blazon, brought, "EXPIRED")
+    await bound_and_warned(blazon)
     signature = {"message": "YQ==", "message_type": "raw", "signature_algorithm": "ECDSA_SHA_256"}
     await blazon.ok("POST", f"{API}/cas/{root['id']}/signature/sign", signature)
     await set_ca_status(blazon, root, "REVOKED", "CACompromise")
@@ -74,6 +80,23 @@ async def everything(blazon: Running) -> None:
     await blazon.ok("DELETE", f"{API}/cas/{sub['id']}")
     await blazon.ok("DELETE", f"{API}/cas/{root['id']}")
     await lists(blazon)
+
+
+async def bound_and_warned(blazon: Running) -> None:
+    """What came before its issuer, a CA that ends with what it issues, and one that delegates its OCSP responses."""
+    late, late_key = outside_ca("Late", usage=ROOT_USAGE)
+    leaf, _ = outside_ca("Early leaf", above=(late, late_key), is_ca=False)
+    early, early_key = outside_ca("Early", above=(late, late_key))
+    await bring(blazon, leaf)
+    await bring_ca(blazon, early, early_key)
+    await bring_ca(blazon, late, late_key)
+    assert (await told(blazon, leaf, late)).certificates
+    ca = await make_ca(blazon, "Short", ca_expiration=lasting("1y"))
+
+    async def is_warned_of() -> bool:
+        return "full_issuance_until" in await view_ca(blazon, ca)
+
+    await eventually(is_warned_of)
 
 
 async def lists(blazon: Running) -> None:

@@ -27,7 +27,9 @@ from blazon.clock import ManualClock
 from blazon.history import rebuild, verify_tables
 from blazon.log import Reader, verify
 from blazon.storage import Database, open_database
-from tests.ca.support import API, ca_body, csr, encoded, key_pem, lasting, outside_ca, pem
+from tests.ca.support import API, ca_body, csr, decoded, encoded, key_pem, lasting, outside_ca, pem
+from tests.ca.test_judges import ROOT_USAGE
+from tests.ca.test_revocation import request_for
 from tests.running import Running, running
 
 DAY = 86400
@@ -61,6 +63,8 @@ _steps = st.one_of(
     st.tuples(st.just("drop profile"), _pick),
     st.tuples(st.just("crl"), _pick),
     st.tuples(st.just("raw"), _pick),
+    st.tuples(st.just("ocsp"), _pick),
+    st.tuples(st.just("pki"), st.permutations(range(3)), st.booleans()),
     st.tuples(st.just("time"), st.sampled_from([1, 20, 200, 1000])),
 )
 PLAYS = st.lists(st.lists(_steps, min_size=1, max_size=8), min_size=2, max_size=6)
@@ -185,6 +189,30 @@ class Player:
         body = {"message": "YQ==", "message_type": "raw", "signature_algorithm": "ECDSA_SHA_256"}
         await self._ask("POST", f"cas/{self._id(self._cas, ca)}/signature/sign", body)
 
+    async def _ocsp(self, ca: int) -> None:
+        if not self._cas:
+            return
+        certificate = decoded(self._cas[ca % len(self._cas)])
+        der = request_for(certificate, certificate)
+        answer = await self._blazon.call("POST", "/api/va/ocsp", data=der, token="")
+        assert answer.status == 200
+
+    async def _pki(self, order: list[int], with_key: bool) -> None:
+        """A root that delegates its OCSP responses, a CA below it and a certificate, imported in any order."""
+        number = next(self._numbers)
+        root, root_key = outside_ca(f"Root {number}", usage=ROOT_USAGE)
+        sub, _ = outside_ca(f"Sub {number}", above=(root, root_key))
+        leaf, _ = outside_ca(f"Leaf {number}", above=(root, root_key), is_ca=False)
+        key = {"private_key": encoded(key_pem(root_key)), "issuance_expiration": lasting("9d")} if with_key else {}
+        bodies: list[tuple[str, Any, list[Any]]] = [
+            ("cas/import", {"ca": pem(root), **key}, self._cas),
+            ("cas/import", {"ca": pem(sub)}, self._cas),
+            ("certificates/import", {"certificate": pem(leaf)}, self._leaves),
+        ]
+        for place in order:
+            path, body, made = bodies[place]
+            await self._ask("POST", path, body, made)
+
     async def _time(self, days: int) -> None:
         self._clock.move(days * DAY)
         await asyncio.sleep(0.05)
@@ -271,13 +299,14 @@ def test_any_changes_and_the_log_makes_them_again(moves: list[list[Any]]) -> Non
 def test_a_play_comes_to_every_kind_of_change() -> None:
     """What the steps are for: each of them can succeed."""
     moves = [
-        [("profile", 1, 1), ("import ca", True, 1), ("import ca", False, 1), ("request", 1, {}), ("request", 2, {})],
+        [("pki", [2, 1, 0], True), ("profile", 1, 1), ("import ca", True, 1), ("import ca", False, 1)],
+        [*(("ocsp", number) for number in range(6)), ("request", 1, {}), ("request", 2, {})],
         [("change profile", 1, 2), ("complete", 0), ("ca", 0, 1, {"é": 1}), ("issue", 0, 0, {}), ("import", 1, {})],
         [("give up", 1), ("issue with key", 0, "x"), ("ca metadata", 0, {"a": 1}), ("crl", 0), ("raw", 0)],
         [("metadata", 0, {"b": 2}), ("status", 0, "REVOKED", "CertificateHold"), ("time", 340)],
         [("status", 0, "ACTIVE", None), ("profile", 4, 1)],
         [("drop profile", 4), ("ca status", 0, "REVOKED", "KeyCompromise"), ("time", 1)],
-        [("delete ca", 0)],
+        [("delete ca", 0), ("time", 1000), ("time", 1000), ("time", 1000)],
     ]
     found = played([[("ca", 0, 0, {})], *moves])
     assert found == {each.name for each in TYPES}

@@ -294,8 +294,9 @@ def test_a_child_does_not_outlive_its_parent() -> None:
     end = software().sub.valid_to
     late = end - 5 * DAY
     with pytest.raises(RuleBroken, match="would outlive its CA"):
-        _draft(now=late)
-    assert _draft(Profile(beyond_ca=BeyondCa.CLIP), now=late).valid_to == end
+        _draft(Profile(), now=late)
+    for profile in (Profile(beyond_ca=BeyondCa.CLIP), DEFAULT_PROFILE):
+        assert _draft(profile, now=late).valid_to == end
     with pytest.raises(RuleBroken, match="would outlive its CA"):
         _subordinate(valid_to=software().root.valid_to + 1)
 

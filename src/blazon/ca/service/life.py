@@ -3,6 +3,9 @@
 Every row of a CA or a certificate says when the clock changes it next, and an index keeps those that are still to come
 in order. So a tick asks for what is due and touches nothing else, whether there are ten certificates or ten million.
 After a time in which no process ran, what was missed is caught up in the order in which it would have happened.
+
+A CA that ends sooner than what it issues should is warned of: long before it is near its own end, its certificates
+become shorter and shorter, or are refused.
 """
 
 import asyncio
@@ -26,6 +29,9 @@ __all__ = ["Life"]
 _TICK: Final = 0.5
 """Seconds between two looks: as late an event may be."""
 
+_WARN_EVERY: Final = 5
+"""Seconds between two looks at the CAs that issue: there are few, and they are all looked at."""
+
 _RETRY: Final = 1.0
 _BATCH: Final = 500
 
@@ -44,6 +50,7 @@ class Life:
     def __init__(self, log: Log, store: Store) -> None:
         self._log = log
         self._store = store
+        self._warned_at = 0
 
     async def run(self) -> None:
         """Watches for ever."""
@@ -64,7 +71,7 @@ class Life:
 
     async def step(self) -> bool:
         """Does some of what is to be done. True when there may be more. Raises Stale: somebody was faster."""
-        return await self._revoke_below() or await self._pass_time()
+        return await self._revoke_below() or await self._pass_time() or await self._warn()
 
     async def _pass_time(self) -> bool:
         now = self._log.clock.now() // NANOSECONDS
@@ -99,6 +106,28 @@ class Life:
             found.append(events.CERTIFICATE_UPDATE_STATUS.event(subject, fallen))
         await self._log.writer.commit(Operation(events=tuple(found), relies=relies))
         return True
+
+    async def _warn(self) -> bool:
+        """Says from when on CAs cannot issue for their usual time, or that they can again: a profile may change."""
+        now = self._log.clock.now() // NANOSECONDS
+        if 0 <= now - self._warned_at < _WARN_EVERY:
+            return False
+        self._warned_at = now
+        found, relies = list[Event](), dict[str, int]()
+        profiles = {each.id: each.profile for each in await self._store.profiles()}
+        for facts in await self._store.issuing():
+            profile = profiles.get(facts.profile_id)
+            until = rules.full_issuance_until(facts, None if profile is None else profile.validity, now)
+            authority = None if until == facts.full_issuance_until else await self._store.authority(facts.id)
+            if authority is None:
+                continue
+            subject = AUTHORITY.of(authority.id)
+            relies[subject] = authority.revision
+            state = state_of(AuthorityState, authority, full_issuance_until=until)
+            found.append(events.CA_UPDATE_ISSUANCE.event(subject, state))
+        if found:
+            await self._log.writer.commit(Operation(events=tuple(found), relies=relies))
+        return False
 
 
 def _due(entity: Authority | Certificate) -> int:

@@ -115,8 +115,8 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     policies: tuple[str, ...] = ()
 
 
-DEFAULT_PROFILE: Final = Profile()
-"""TLS for devices: client and server, the names of the request honoured, as long as the CA says."""
+DEFAULT_PROFILE: Final = Profile(beyond_ca=BeyondCa.CLIP)
+"""TLS for devices: client and server, the names of the request honoured, as long as the CA says and lives."""
 
 
 def purposes_of(profile: Profile) -> tuple[str, ...]:
