@@ -32,6 +32,7 @@ from tests.ca.support import (
     revoke,
     serial_of,
     set_ca_status,
+    set_status,
     sign,
 )
 from tests.ca.test_intents import events_of, settings
@@ -285,6 +286,19 @@ async def test_a_responder_that_is_revoked_signs_no_more(blazon: Running) -> Non
     (second,) = (await asked(blazon, leaf, ca)).certificates
     assert second != first
     assert (await told(blazon, first, decoded(ca))).certificate_status is REVOKED
+
+
+@pytest.mark.parametrize("reason", ["KeyCompromise", "CertificateHold"])
+async def test_what_a_revoked_responder_signed_is_kept_no_longer(blazon: Running, reason: str) -> None:
+    """Whoever has the key could have signed it."""
+    ca = await make_ca(blazon, f"Kept by {reason}", key_metadata=RSA3072)
+    leaf = decoded(await sign(blazon, ca))
+    before = [await told(blazon, leaf, decoded(ca)) for _ in range(2)]
+    assert before[0].public_bytes(Encoding.DER) == before[1].public_bytes(Encoding.DER), "it is kept"
+    await set_status(blazon, (await delegated(blazon, ca))[0], "REVOKED", reason)
+    after = await told(blazon, leaf, decoded(ca))
+    assert after.certificate_status is GOOD
+    assert after.certificates != before[0].certificates
 
 
 async def test_a_ca_that_is_revoked_while_its_engine_is_away_is_told_of(hsm: SoftHsm, tmp_path: Path) -> None:

@@ -225,16 +225,16 @@ class Ocsp:
         return 0
 
     def hear(self, records: Sequence[Record]) -> None:
-        """Forgets the answers about what changed."""
+        """Forgets the answers about what changed; all of them when a CA did, or the key of one may sign no more."""
         for record in records:
             if record.service != events.SERVICE or not record.is_fact or record.type in _WITHOUT_EFFECT:
                 continue
-            if record.subject.startswith("certificate:"):
-                self._answers.forget(record.key)
-                changed = self._productions.get(record.key, set())
-            elif record.subject.startswith("ca:"):
+            if record.subject.startswith("ca:") or self._responders.is_loss(record):
                 self._answers.clear()
                 changed = set().union(*self._productions.values())
+            elif record.subject.startswith("certificate:"):
+                self._answers.forget(record.key)
+                changed = self._productions.get(record.key, set())
             else:
                 continue
             for production in changed:

@@ -23,6 +23,7 @@ from blazon.ca.models import (
     RESPONDER,
     IntentKind,
     Owner,
+    Status,
     StoredResponder,
 )
 from blazon.ca.published import Published
@@ -37,6 +38,7 @@ from blazon.clock import NANOSECONDS
 from blazon.engines import EngineUnavailable, KeySpec, KeyType, SoftwareEngine, StoredKey, cpu_threads
 from blazon.errors import Malformed, NotFound, RuleBroken, Unavailable
 from blazon.log import Basis, Decision, Log, Record, canonical
+from blazon.pkix import load_certificate
 
 __all__ = ["Responders", "Signer"]
 
@@ -95,6 +97,7 @@ class Responders:
         # A long answer is to be good for all of its time, but a certificate is made anew twice a week at most.
         self._serves = max(_LIFE // 4, min(_LIFE // 2, _LIFE - lifetime))
         self._signers: dict[str, Signer] = {}
+        # The CA of each responder by which this process signed, by the serial number of its certificate.
         self._cas: dict[str, str] = {}
         self._dropped = 0
         self._making: dict[str, asyncio.Task[Signer]] = {}
@@ -141,19 +144,24 @@ class Responders:
                 continue
             if record.subject.startswith(("ca:", "ca-responder:")):
                 self._drop(record.key)
-            elif record.type == events.CERTIFICATE_UPDATE_STATUS.name and record.key in self._cas:
+            elif self.is_loss(record):
                 self._drop(self._cas[record.key])
+
+    def is_loss(self, record: Record) -> bool:
+        """Whether a record revokes or holds the certificate of a responder by which this process signed."""
+        if record.type != events.CERTIFICATE_UPDATE_STATUS.name or record.key not in self._cas:
+            return False
+        return events.CERTIFICATE_UPDATE_STATUS.read(record).status is Status.REVOKED
 
     def _drop(self, identifier: str) -> None:
         self._dropped += 1
-        signer = self._signers.pop(identifier, None)
-        if signer is not None:
-            self._cas.pop(signer.serial, None)
+        self._signers.pop(identifier, None)
 
     def _keep(self, known: Known, signer: Signer, dropped: int) -> Signer:
         # While we read, a change may have come: then what was read may be old, and is not kept.
         if dropped == self._dropped:
             self._signers[known.authority.id] = signer
+        if signer.serial:
             self._cas[signer.serial] = known.authority.id
         return signer
 
@@ -172,11 +180,11 @@ class Responders:
         # What a revoked CA had delegated to was revoked with it, and is all that speaks for it when its engine is away.
         if stored.valid_to <= now or (stored.is_revoked and known.over is None):
             return False
-        return is_issued_by(x509.load_der_x509_certificate(stored.certificate), known.issuer.certificate)
+        return is_issued_by(load_certificate(stored.certificate), known.issuer.certificate)
 
     async def _signer(self, known: Known, stored: StoredResponder) -> Signer:
         private_key = await cpu_threads().run(self._engine.open, stored.key)
-        certificate = x509.load_der_x509_certificate(stored.certificate)
+        certificate = load_certificate(stored.certificate)
         # One that ends with its CA is the last: another one would not last longer.
         is_last = stored.valid_to >= known.issuer.valid_to or known.over is not None
         return Signer(

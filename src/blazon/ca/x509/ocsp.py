@@ -31,6 +31,7 @@ from blazon.ca.x509.issuer import Issuer
 from blazon.ca.x509.revocation import Reason
 from blazon.engines import PrivateKey, PublicKey
 from blazon.errors import Malformed
+from blazon.pkix import Certificate
 
 __all__ = [
     "CertId",
@@ -117,7 +118,7 @@ class Responder(msgspec.Struct, frozen=True, eq=False):
     certificates: bytes
 
     @classmethod
-    def of(cls, issuer: Issuer, private_key: PrivateKey, certificate: x509.Certificate | None = None) -> "Responder":
+    def of(cls, issuer: Issuer, private_key: PrivateKey, certificate: Certificate | None = None) -> "Responder":
         """A responder for a CA. `certificate` is that of a delegated key and travels in each answer."""
         if certificate is None:
             return cls(private_key, issuer.public_key, key_hash_of(issuer.public_key), b"")
