@@ -15,6 +15,7 @@ from cryptography.x509 import ocsp
 from blazon.ca.service import binding
 from blazon.ca.service.binding import Binding
 from blazon.clock import ManualClock
+from blazon.errors import Unavailable
 from tests.ca.support import (
     API,
     bring,
@@ -166,6 +167,20 @@ async def test_an_external_ca_that_gets_its_key_stays_what_it_was(blazon: Runnin
     assert answer.status == (201 if reason == "CertificateHold" else 422)
 
 
+async def test_an_external_ca_that_is_marked_as_expired_stays_so_with_its_key(blazon: Running) -> None:
+    """It issues nothing, and tells what it revoked."""
+    certificate, private_key = outside_ca("External and expired")
+    leaf, _ = outside_ca("leaf", above=(certificate, private_key), is_ca=False)
+    ca = await bring_ca(blazon, certificate)
+    await set_ca_status(blazon, ca, "EXPIRED")
+    got = await bring_ca(blazon, certificate, private_key)
+    assert (got["id"], got["type"], got["status"]) == (ca["id"], "IMPORTED", "EXPIRED")
+    answer = await blazon.call("POST", f"{API}/cas/{ca['id']}/certificates/sign", {"csr": csr(), "sign_verbatim": True})
+    refused(answer, 400, "CA Status inconsistent")
+    assert "revocation_notice" not in await revoke(blazon, await bring(blazon, leaf))
+    await listed(blazon, got, leaf.serial_number)
+
+
 async def test_a_twin_with_the_key_speaks_for_an_external_ca(blazon: Running) -> None:
     certificate, private_key = outside_ca("External twin")
     await bring_ca(blazon, certificate)
@@ -208,6 +223,30 @@ async def test_a_ca_whose_certificate_comes_to_a_request(blazon: Running, known:
         assert (await ask(blazon, leaf, ca)).certificate_status is REVOKED
     assert (await told(blazon, certificate, root)).certificate_status is REVOKED
     await listed(blazon, above, certificate.serial_number)
+
+
+async def test_a_hold_that_a_requested_ca_took_over_can_end(blazon: Running) -> None:
+    """The one without the key, which gave way, was held; that it was counts no longer than the hold."""
+    root, root_key = outside_ca("Parent of a held one")
+    above = await bring_ca(blazon, root, root_key)
+    body = ca_body("Requested and held")
+    del body["ca_expiration"]
+    pending = await blazon.ok("POST", f"{API}/requests", body)
+    asked = x509.load_pem_x509_csr(base64.b64decode(pending["csr"]))
+    certificate, _ = outside_ca("Requested and held", subject_key=asked.public_key(), above=(root, root_key))
+    await set_ca_status(blazon, await bring_ca(blazon, certificate), "REVOKED", "CertificateHold")
+    ca = await blazon.ok("POST", f"{API}/requests/{pending['id']}/certificate", {"certificate": pem(certificate)})
+    assert (ca["status"], ca["revocation_reason"]) == ("REVOKED", "CertificateHold")
+    assert (await told(blazon, certificate, root)).revocation_reason is x509.ReasonFlags.certificate_hold
+    await listed(blazon, above, certificate.serial_number)
+    await set_ca_status(blazon, ca, "ACTIVE")
+    assert (await told(blazon, certificate, root)).certificate_status is GOOD
+
+    async def is_off_the_list() -> bool:
+        return (await crl_of(blazon, above)).get_revoked_certificate_by_serial_number(certificate.serial_number) is None
+
+    await eventually(is_off_the_list)
+    await sign(blazon, ca)
 
 
 async def test_what_an_external_ca_issued_is_of_the_one_that_takes_its_place(
@@ -348,8 +387,9 @@ async def test_what_a_kill_left_unbound_is_bound_after_the_next_start(
 ) -> None:
     """More than a page of them, so that there are several steps to be killed between."""
 
-    async def nothing(*_: object) -> None:
-        """As a process that is killed right after the import."""
+    async def never(*_: object) -> None:
+        """As in a process that is killed right after the import: nothing is bound, and no cursor moves."""
+        raise Unavailable("killed")
 
     monkeypatch.setattr(binding, "_BATCH", 2)
     monkeypatch.setattr("blazon.ca.store._PAGE", 3)
@@ -359,7 +399,7 @@ async def test_what_a_kill_left_unbound_is_bound_after_the_next_start(
     async with running(tmp_path, redis__embedded="no") as blazon:
         brought = [await bring(blazon, leaf) for leaf in leaves]
         below = await bring_ca(blazon, sub)
-        monkeypatch.setattr(Binding, "_bind", nothing)
+        monkeypatch.setattr(Binding, "_bind", never)
         ca = await bring_ca(blazon, certificate, private_key)
         assert {(await view(blazon, each))["issuer_metadata"]["ca_id"] for each in brought} == {"-"}
     monkeypatch.undo()

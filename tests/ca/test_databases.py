@@ -67,7 +67,6 @@ async def everything(blazon: Running) -> None:
     imported, _ = outside_ca("Imported", is_ca=False)
     brought = await blazon.ok("POST", f"{API}/certificates/import", {"certificate": pem(imported)})
     await set_status(blazon, brought, "EXPIRED")
-    await bound_and_warned(blazon)
     signature = {"message": "YQ==", "message_type": "raw", "signature_algorithm": "ECDSA_SHA_256"}
     await blazon.ok("POST", f"{API}/cas/{root['id']}/signature/sign", signature)
     await set_ca_status(blazon, root, "REVOKED", "CACompromise")
@@ -80,6 +79,7 @@ async def everything(blazon: Running) -> None:
     await blazon.ok("DELETE", f"{API}/cas/{sub['id']}")
     await blazon.ok("DELETE", f"{API}/cas/{root['id']}")
     await lists(blazon)
+    await bound_and_warned(blazon)
 
 
 async def bound_and_warned(blazon: Running) -> None:

@@ -17,6 +17,7 @@ from tests.ca.support import (
     API,
     bring,
     bring_ca,
+    ca_body,
     crl_of,
     decoded,
     delete_ca,
@@ -40,6 +41,7 @@ from tests.running import Running, running
 
 DAY = 86400
 START = 1_790_000_000
+SHORT = {"ca_expiration": lasting("90d"), "issuance_expiration": lasting("1d")}
 GOOD, REVOKED = ocsp.OCSPCertStatus.GOOD, ocsp.OCSPCertStatus.REVOKED
 
 
@@ -287,3 +289,59 @@ async def test_a_ca_with_the_id_of_one_that_was_deleted_is_another_one(blazon: R
     await listed(blazon, again, other.serial_number)
     assert len(await crl_of(blazon, second)) == 0
     assert (await view_ca(blazon, second))["status"] == "ACTIVE"
+
+
+async def test_the_id_of_a_ca_that_revoked_another_one_is_not_free(blazon: Running) -> None:
+    """Also when both were deleted: what the first one revoked would be taken for a revocation by the next one."""
+    root, root_key = outside_ca("Id of a revoker")
+    sub, _ = outside_ca("Revoked by an id", above=(root, root_key))
+    above = await bring_ca(blazon, root, root_key, id="an-id-that-revoked")
+    below = await bring_ca(blazon, sub)
+    for ca in (below, above):
+        await set_ca_status(blazon, ca, "REVOKED", "KeyCompromise")
+        await delete_ca(blazon, ca)
+    refused(await blazon.call("POST", f"{API}/cas", ca_body("Takes an id", id=above["id"])), 409, "CA already exists")
+    again = await bring_ca(blazon, root, root_key)
+    assert (await told(blazon, sub, root)).revocation_reason is x509.ReasonFlags.key_compromise
+    await listed(blazon, again, sub.serial_number)
+
+
+async def test_a_ca_that_is_marked_as_expired_is_not_deleted_while_somebody_must_hear_of_a_revocation(
+    tmp_path: Path,
+) -> None:
+    """Others trust it until its real end, and without its key nobody tells them what it revoked."""
+    clock = ManualClock(START * 10**9)
+    flags = {"tokens__access": "36500d", "redis__embedded": "no"}
+    root, root_key = outside_ca("Marked root", days=9000)
+    async with running(tmp_path, clock, **flags) as blazon:
+        for revoked in ("leaf", "held", "sub", "deleted sub", "nothing"):
+            ca = await make_ca(blazon, f"Marked {revoked}")
+            if "sub" in revoked:
+                sub = await make_ca(blazon, f"Sub of {revoked}", parent_id=ca["id"], **SHORT)
+                await set_ca_status(blazon, sub, "REVOKED")
+                if "deleted" in revoked:
+                    await delete_ca(blazon, sub)
+            elif revoked != "nothing":
+                leaf = await sign(blazon, ca, valid_to="2026-12-20T00:00:00Z")
+                await set_status(blazon, leaf, "REVOKED", "CertificateHold" if revoked == "held" else "KeyCompromise")
+            await set_ca_status(blazon, ca, "EXPIRED")
+            answer = await blazon.call("DELETE", f"{API}/cas/{ca['id']}")
+            if revoked == "nothing":
+                assert answer.status == 200
+            elif revoked == "sub":
+                refused(answer, 409, "CAs below")
+            else:
+                refused(answer, 409, "that have not ended")
+        clock.move(200 * DAY)
+        for revoked in ("leaf", "held", "deleted sub"):
+            await delete_ca(blazon, await blazon.ok("GET", f"{API}/cas/Marked%20{revoked.replace(' ', '%20')}"))
+        # Another CA with its key tells of everything.
+        ca = await bring_ca(blazon, root, root_key)
+        anew, _ = outside_ca("Marked root", subject_key=root_key, days=9001)
+        twin = await bring_ca(blazon, anew, root_key)
+        leaf = await sign(blazon, ca)
+        await revoke(blazon, leaf)
+        await set_ca_status(blazon, ca, "EXPIRED")
+        await delete_ca(blazon, ca)
+        assert (await told(blazon, decoded(leaf), root)).certificate_status is REVOKED
+        await listed(blazon, twin, serial_of(leaf))

@@ -21,6 +21,9 @@ _PAGE: Final = 1_000
 
 _NANOSECONDS: Final = 1_000_000_000
 
+_FOR_GOOD: Final = "status = 'REVOKED' AND reason <> 'CertificateHold'"
+"""Of deleted CAs. One on hold is deleted only when another one with its certificate takes its place, and its hold."""
+
 
 class Published:
     """Reads what CRLs and OCSP responses tell."""
@@ -38,7 +41,7 @@ class Published:
         rows = await self._database.rows(
             f"SELECT {columns} FROM cas WHERE serial = ? AND {issued} UNION ALL"
             f" SELECT {columns} FROM certificates WHERE serial = ? AND {issued} UNION ALL"
-            f" SELECT {columns} FROM deleted_cas WHERE serial = ? AND {issued} AND status = 'REVOKED'",
+            f" SELECT {columns} FROM deleted_cas WHERE serial = ? AND {issued} AND {_FOR_GOOD}",
             (serial, *ids, serial, *ids, serial, *ids),
         )
         if not rows:
@@ -77,7 +80,7 @@ class Published:
         )
         rows = await self._database.rows_aside(
             f"SELECT c.serial, c.revoked_at, c.reason FROM cas c WHERE {revoked} UNION ALL"
-            f" SELECT c.serial, c.revoked_at, c.reason FROM deleted_cas c WHERE {revoked}",
+            f" SELECT c.serial, c.revoked_at, c.reason FROM deleted_cas c WHERE {revoked} AND {_FOR_GOOD}",
             (*ids, since, *ids, since),
         )
         # The first time a serial number was revoked for good is the one to tell.
@@ -86,6 +89,16 @@ class Published:
             told = (reason == Reason.CERTIFICATE_HOLD, revoked_at, reason)
             found[serial] = min(told, found.get(serial, told))
         return ",".join(f"{serial} {revoked_at} {reason}" for serial, (_, revoked_at, reason) in found.items())
+
+    async def has_revoked(self, ids: Sequence[str], since: int) -> bool:
+        """Whether some CAs revoked or held anything that had not ended at `since` (Unix seconds)."""
+        if await self._authorities(ids, since):
+            return True
+        among = _among("issuer_id", ids)
+        found = await self._database.row(
+            f"SELECT 1 FROM certificates WHERE {among} AND status = 'REVOKED' AND valid_to >= ? LIMIT 1", (*ids, since)
+        )
+        return found is not None
 
     async def crl_numbers(self, ids: Sequence[str]) -> list[CrlNumber]:
         """The numbers of the last CRLs of some CAs, of those that had one."""
@@ -137,9 +150,9 @@ class Published:
         return await self._deleted("id = ? ORDER BY sequence DESC", (identifier,))
 
     async def revoked_before(self, serial: str, certificate: str) -> DeletedAuthority | None:
-        """The CA with a certificate, as base64 of DER, that was revoked before it was deleted."""
+        """The CA with a certificate, as base64 of DER, that was revoked for good before it was deleted."""
         return await self._deleted(
-            "serial = ? AND certificate = ? AND status = 'REVOKED' ORDER BY sequence", (serial, certificate)
+            f"serial = ? AND certificate = ? AND {_FOR_GOOD} ORDER BY sequence", (serial, certificate)
         )
 
     @staticmethod

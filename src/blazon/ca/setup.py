@@ -55,7 +55,7 @@ def build(house: House) -> Parts:
     crls = Crls(log, published, keyring, issuers, int(settings.crl_time))
     for heard in (keyring, issuers, responders, ocsp, crls):
         log.listen(heard)
-    authorities = Authorities(log, store, rights, keyring, founding, engines, intents)
+    authorities = Authorities(log, store, rights, keyring, founding, issuers, engines, intents)
     imports = Imports(log, store, rights, founding, binding, engines, intents)
     requests = Requests(log, store, rights, founding, binding, engines, intents)
     certificates = Certificates(log, store, rights, keyring, founding, intents, deltas)

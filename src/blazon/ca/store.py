@@ -86,8 +86,9 @@ class Store:
             "SELECT 1 FROM cas WHERE id = ? UNION ALL SELECT 1 FROM ca_requests WHERE id = ? UNION ALL"
             " SELECT 1 FROM ca_intents WHERE ca_id = ? AND kind <> 'sign' UNION ALL"
             " SELECT 1 FROM certificates WHERE issuer_id = ? UNION ALL SELECT 1 FROM cas WHERE issuer_id = ? UNION ALL"
+            " SELECT 1 FROM deleted_cas WHERE issuer_id = ? AND id <> issuer_id UNION ALL"
             " SELECT 1 FROM ca_crls WHERE id = ? LIMIT 1",
-            (identifier,) * 6,
+            (identifier,) * 7,
         )
         return row is not None
 

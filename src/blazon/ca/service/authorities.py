@@ -14,6 +14,7 @@ from blazon.ca.models import AUTHORITY, INTENT, NAME_KEY, Authority, IntentKind,
 from blazon.ca.service import rules
 from blazon.ca.service.founding import Certified, Founding, first_authority
 from blazon.ca.service.intents import Intents, Open, ended
+from blazon.ca.service.issuers import Issuers
 from blazon.ca.service.keyring import Keyring, Loaded
 from blazon.ca.service.rights import Rights, expect
 from blazon.ca.service.rules import Issuing
@@ -73,6 +74,7 @@ class Authorities:
         rights: Rights,
         keyring: Keyring,
         founding: Founding,
+        issuers: Issuers,
         engines: Engines,
         intents: Intents,
     ) -> None:
@@ -80,6 +82,7 @@ class Authorities:
         self._store = store
         self._rights = rights
         self._keyring = keyring
+        self._issuers = issuers
         self._engines = engines
         self._intents = intents
         self._founding = founding
@@ -258,11 +261,7 @@ class Authorities:
                 basis = await self._rights.pki(caller)
                 authority = await self._fresh(name)
                 expect(caller, authority.revision)
-                rules.check_deletable(authority)
-                if await self._stands_above(authority):
-                    raise Conflict("there are CAs below this one; delete those first")
-                if rules.is_over(authority) and await self._lives_below(authority.id, until):
-                    raise Conflict("the certificates of the CA are still being revoked; try again in a moment")
+                await self._check_deletable(authority, until)
                 basis[AUTHORITY.of(authority.id)] = authority.revision
                 if authority.key is not None:
                     intent = await intents.begin(
@@ -274,6 +273,20 @@ class Authorities:
 
             await self._log.commit(caller, decide)
             await intents.finish()
+
+    async def _check_deletable(self, authority: Authority, until: float) -> None:
+        """Whether nothing lives below a CA, and nobody takes for good what it revoked once its key is gone."""
+        rules.check_deletable(authority)
+        if await self._stands_above(authority):
+            raise Conflict("there are CAs below this one; delete those first")
+        if rules.is_over(authority) and await self._lives_below(authority.id, until):
+            raise Conflict("the certificates of the CA are still being revoked; try again in a moment")
+        # Of a CA that was revoked nobody takes anything; one that was marked as expired is trusted by others still.
+        if not rules.is_over(authority) and await self._issuers.silences(authority):
+            raise Conflict(
+                "the CA revoked certificates that have not ended, and without its key nobody would hear of that;"
+                " delete it when they have"
+            )
 
     async def _stands_above(self, authority: Authority) -> bool:
         """Whether there are CAs below a CA, other than those that certified it in turn."""

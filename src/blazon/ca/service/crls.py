@@ -141,7 +141,8 @@ class Crls:
             issuer = (await self._keyring.known(identifier)).issuer
         else:
             deleted = await self._published.deleted_authority(identifier)
-            assert deleted is not None, "a CA is here or was deleted"
+            if deleted is None:  # the log went back, and we look the CAs up anew in a moment
+                raise NotFound("CA not found")
             issuer = Issuer.of(load_certificate(deleted.certificate))
         # Those of all of them, so that a revocation by any is noticed.
         self._identities.update(dict.fromkeys(twins.ids, twins.identity))

@@ -31,7 +31,7 @@ from blazon.log import Basis, EventType, Log, Record
 from blazon.pkix import Certificate as X509Certificate
 from blazon.pkix import load_certificate
 
-__all__ = ["Certified", "Founding", "authority_of", "der_of", "first_authority", "revocation_of"]
+__all__ = ["Certified", "Founding", "authority_of", "der_of", "end_of", "first_authority"]
 
 
 class Certified(msgspec.Struct, frozen=True, kw_only=True):
@@ -176,11 +176,11 @@ class Founding:
         return stored.id
 
 
-def revocation_of(authority: Authority) -> dict[str, Any]:
-    """The fields of a state that say that a CA is revoked or held, or none."""
-    if authority.status is not Status.REVOKED:
+def end_of(authority: Authority) -> dict[str, Any]:
+    """The fields of a state that say that a CA is revoked, held or marked as expired; none of one that lives."""
+    if authority.status.living:
         return {}
-    return {"status": Status.REVOKED, "reason": authority.reason, "revoked_at": authority.revoked_at}
+    return {"status": authority.status, "reason": authority.reason, "revoked_at": authority.revoked_at}
 
 
 def der_of(certificate: X509Certificate) -> bytes:

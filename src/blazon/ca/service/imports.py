@@ -10,7 +10,7 @@ from blazon.ca.events import AuthorityState
 from blazon.ca.models import AUTHORITY, EXISTS, INTENT, NAME_KEY, Authority, IntentKind, Owner
 from blazon.ca.service import rules
 from blazon.ca.service.binding import Binding
-from blazon.ca.service.founding import Certified, Founding, der_of, first_authority, revocation_of
+from blazon.ca.service.founding import Certified, Founding, der_of, end_of, first_authority
 from blazon.ca.service.intents import Intents, Open, ended
 from blazon.ca.service.rights import Rights
 from blazon.ca.service.rules import Issuing
@@ -213,7 +213,7 @@ class Imports:
         near = known.near if draft.near is None else draft.near
         critical = known.critical if draft.critical is None else draft.critical
         state = self._founding.state_of_new(asked.certificate, certified, near=near, critical=critical)
-        return msgspec.structs.replace(state, created_at=known.created_at, **revocation_of(known))
+        return msgspec.structs.replace(state, created_at=known.created_at, **end_of(known))
 
     async def _check_issues(self, asked: _Asked, issuing: Issuing, identifier: str, profile_id: str) -> None:
         above = await self._founding.above(issuing, identifier, asked.chain)

@@ -13,7 +13,7 @@ import msgspec
 from cryptography import x509
 
 from blazon.ca import events
-from blazon.ca.models import DeletedAuthority, Issued, IssuerFacts, Status
+from blazon.ca.models import Authority, DeletedAuthority, Issued, IssuerFacts, Status
 from blazon.ca.published import Published
 from blazon.ca.store import Store
 from blazon.ca.x509 import Issuer
@@ -132,6 +132,16 @@ class Issuers:
         else:
             reason = "the certificate of the CA that issued it has ended"
         return f"no CRL and no OCSP response of this Blazon shows the revocation, as {reason}"
+
+    async def silences(self, authority: Authority) -> bool:
+        """Whether others would take something for good that was revoked, were a CA and its key deleted."""
+        now = self._clock.now() // NANOSECONDS
+        twins = await self.twins_of(authority.id)
+        if twins is None or authority.key is None or authority.valid_to < now:
+            return False
+        if any(identifier != authority.id and valid_to >= now for identifier, valid_to in twins.keyed):
+            return False
+        return await self._published.has_revoked(twins.ids, now)
 
     async def named(self, name: str) -> str:
         """The id of a CA by its id, or by its subject key identifier in hexadecimal digits. Raises NotFound.

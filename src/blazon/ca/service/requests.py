@@ -20,7 +20,7 @@ from blazon.ca.models import (
 )
 from blazon.ca.service import rules
 from blazon.ca.service.binding import Binding
-from blazon.ca.service.founding import Certified, Founding, der_of, first_authority, revocation_of
+from blazon.ca.service.founding import Certified, Founding, der_of, end_of, first_authority
 from blazon.ca.service.intents import Intents, ended
 from blazon.ca.service.rights import Rights, expect
 from blazon.ca.store import Store
@@ -196,7 +196,7 @@ class Requests:
             near = pending.near if draft.near is None else draft.near
             critical = pending.critical if draft.critical is None else draft.critical
             state = self._founding.state_of_new(certificate, certified, near=near, critical=critical)
-            state = msgspec.structs.replace(state, **fate, **({} if known is None else revocation_of(known)))
+            state = msgspec.structs.replace(state, **fate, **({} if known is None else end_of(known)))
             basis |= {AUTHORITY.of(identifier): 0, REQUEST.of(identifier): pending.revision}
             found = [
                 events.CA_IMPORT.event(AUTHORITY.of(identifier), state),
