@@ -91,7 +91,8 @@ def rfc3339(nanoseconds: int) -> str:
     micros = rest // 1000
     if micros == 0:
         return _to_the_second(seconds) + "Z"
-    return f"{_to_the_second(seconds)}.{micros:06d}".rstrip("0") + "Z"
+    digits = str(micros).zfill(6).rstrip("0")  # the format `06d` takes twice as long
+    return f"{_to_the_second(seconds)}.{digits}Z"
 
 
 _RFC3339 = re.compile(

@@ -120,8 +120,9 @@ async def test_the_fragments_that_differ(database: Database) -> None:
 async def test_a_query_aside_gives_the_same_rows(database: Database) -> None:
     async with database.transaction() as tx:
         await tx.run_many("INSERT INTO boxes (id, size) VALUES (?, ?)", [("a", 1), ("b", 2)])
-    rows = await database.rows_aside("SELECT id, size FROM boxes WHERE size > ? ORDER BY id", (0,))
-    assert [tuple(row) for row in rows] == [("a", 1), ("b", 2)]
+    for query in (database.rows_aside, database.rows_briefly):
+        rows = await query("SELECT id, size FROM boxes WHERE size > ? ORDER BY id", (0,))
+        assert [tuple(row) for row in rows] == [("a", 1), ("b", 2)]
 
 
 async def test_a_scratch_database_is_empty_and_leaves_nothing(database: Database) -> None:

@@ -43,6 +43,7 @@ from blazon.grouping.groups import GroupDraft, GroupFilter, Groups, at_place
 from blazon.grouping.lists import ListFilter, StatusFilter, Visibility, Where, listed, visibility_filters
 from blazon.grouping.models import (
     ACTIONS,
+    STATUSES,
     Action,
     Group,
     Placed,
@@ -59,6 +60,7 @@ from blazon.grouping.store import GroupStore, page
 
 __all__ = [
     "ACTIONS",
+    "STATUSES",
     "Action",
     "Asking",
     "Authorized",

@@ -10,6 +10,7 @@ import msgspec
 
 __all__ = [
     "ACTIONS",
+    "STATUSES",
     "Action",
     "Group",
     "Placed",
@@ -27,6 +28,10 @@ class Status(StrEnum):
 
     ENABLED = "enabled"
     DISABLED = "disabled"
+
+
+STATUSES: Final = {status.value: status for status in Status}
+"""Every status by its value. `Status(value)` takes 250 ns, and a page has a hundred."""
 
 
 class Role(StrEnum):

@@ -7,7 +7,7 @@ import msgspec
 
 from blazon.grouping.events import Grouping
 from blazon.grouping.lists import Where
-from blazon.grouping.models import Action, Group, Placed, Policy, Status
+from blazon.grouping.models import STATUSES, Action, Group, Placed, Policy
 from blazon.storage import Database, Row, Value
 
 __all__ = ["GroupStore", "page"]
@@ -113,7 +113,7 @@ async def page(
 ) -> tuple[int, Sequence[Row]]:
     """How many rows of a table fulfil the conditions, and a page of them, the oldest first."""
     counted = await database.rows_aside(f"SELECT count(*) FROM {source}{where}", where.parameters)
-    rows = await database.rows_aside(
+    rows = await database.rows_briefly(
         f"SELECT {columns} FROM {source}{where} ORDER BY {alias}.created_at, {alias}.id LIMIT ? OFFSET ?",
         [*where.parameters, limit, offset],
     )
@@ -128,7 +128,7 @@ def _group(row: Any) -> Group:
         description=row[3],
         parent=row[4],
         metadata=msgspec.Raw(row[5].encode()),
-        status=Status(row[6]),
+        status=STATUSES[row[6]],
         created_at=row[7],
         updated_at=row[8],
         updated_by=row[9],

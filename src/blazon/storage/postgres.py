@@ -174,6 +174,9 @@ class PostgresDatabase:
     async def rows_aside(self, sql: str, parameters: Sequence[Value] = ()) -> Sequence[Row]:
         return await self.rows(sql, parameters)
 
+    async def rows_briefly(self, sql: str, parameters: Sequence[Value] = ()) -> Sequence[Row]:
+        return await self.rows(sql, parameters)
+
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Transaction]:
         async with self._writing.one() as connection, unhindered(self.rows):

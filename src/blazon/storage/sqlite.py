@@ -2,7 +2,8 @@
 
 Statements of a write transaction run on the event loop, where they take microseconds; only COMMIT, which waits for the
 disk, runs in a thread, so that the loop goes on gathering the next batch meanwhile. Reads use a second connection,
-straight from the loop. Queries that may take long run in threads of their own, each with its own connection.
+straight from the loop. Queries that may take long run in threads of their own, each with its own connection; pages of
+lists get a moment on the loop first (`brief`).
 
 WAL with `synchronous=FULL`: a commit that returned is on disk. One process writes: the data folder is locked.
 """
@@ -11,15 +12,17 @@ import asyncio
 import fcntl
 import tempfile
 import threading
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import IO, Any
 
 import apsw
 
-from blazon.errors import BlazonError, IntegrityConflict, OutcomeUnknown, StartError, StorageUnavailable
+from blazon.errors import OutcomeUnknown, StartError, StorageUnavailable
+from blazon.storage.brief import BriefReader
 from blazon.storage.containment import json_contains
 from blazon.storage.engine import (
     DIALECTS,
@@ -29,10 +32,10 @@ from blazon.storage.engine import (
     Page,
     Reads,
     Row,
-    StorageDamaged,
     Transaction,
     Value,
 )
+from blazon.storage.sqliteerrors import REFUSED_COMMIT, damaged, translated, translation
 
 __all__ = ["SqliteDatabase"]
 
@@ -40,50 +43,10 @@ _CHECKPOINT_PAGES = 8000
 """Pages (of 4 KiB) in the write-ahead log before they are put into the database: pages that are written again and again
 are put there once."""
 
-_PASSING = (
-    apsw.BusyError,
-    apsw.CantOpenError,
-    apsw.FullError,
-    apsw.IOError,
-    apsw.LockedError,
-    apsw.NoMemError,
-    apsw.ProtocolError,
-    apsw.ReadOnlyError,
-)
-
-_DAMAGED = (apsw.CorruptError, apsw.NotADBError, apsw.FormatError)
+_THREADS = 2
+"""Threads for queries that take long."""
 
 _ROLLED_BACK = "SQLite could not write and rolled back; nothing was kept. Is the disk full, or failing?"
-
-_REFUSED_COMMIT = (apsw.BusyError, apsw.FullError, apsw.LockedError, apsw.ReadOnlyError)
-"""Errors of COMMIT after which nothing can be kept: the last page, which holds the mark of the commit, was not written.
-After any other it may have been, and SQLite would find it there after a crash."""
-
-
-@contextmanager
-def _translated() -> Iterator[None]:
-    try:
-        yield
-    except (apsw.Error, UnicodeDecodeError) as error:
-        raise _translation(error) from error
-
-
-def _translation(error: apsw.Error | UnicodeDecodeError) -> BlazonError:
-    if isinstance(error, UnicodeDecodeError):
-        return StorageDamaged("SQLite: a text in the database is not UTF-8")
-    if isinstance(error, _DAMAGED):
-        return _damaged(error)
-    if isinstance(error, apsw.ConstraintError):
-        return IntegrityConflict(str(error))
-    if isinstance(error, _PASSING):
-        return StorageUnavailable(f"SQLite: {error}")
-    raise error
-
-
-def _damaged(error: apsw.Error) -> StorageDamaged:
-    """What SQLite says may repeat what it stumbled over, line feeds and all."""
-    text = "".join(character if character.isprintable() else " " for character in str(error))
-    return StorageDamaged(f"SQLite: {text}")
 
 
 class _Reader:
@@ -97,13 +60,13 @@ class _Reader:
         try:
             return self._connection.execute(sql, parameters).fetchall()
         except (apsw.Error, UnicodeDecodeError) as error:
-            raise _translation(error) from error
+            raise translation(error) from error
 
     async def row(self, sql: str, parameters: Sequence[Value] = ()) -> Row | None:
         try:
             return self._connection.execute(sql, parameters).fetchone()
         except (apsw.Error, UnicodeDecodeError) as error:
-            raise _translation(error) from error
+            raise translation(error) from error
 
     async def page(self, page: Page, parameters: Sequence[Value]) -> Sequence[Row]:
         sql = (
@@ -120,7 +83,7 @@ class _Reader:
                     break
                 found.append(row[:-1])
         except (apsw.Error, UnicodeDecodeError) as error:
-            raise _translation(error) from error
+            raise translation(error) from error
         return found
 
 
@@ -141,14 +104,14 @@ class SqliteTransaction(_Reader):
         try:
             self._connection.execute(sql, parameters)
         except apsw.Error as error:
-            raise _translation(error) from error
+            raise translation(error) from error
 
     async def run_many(self, sql: str, parameters: Sequence[tuple[Value, ...]]) -> None:
         self.check()
         try:
             self._connection.executemany(sql, parameters)
         except apsw.Error as error:
-            raise _translation(error) from error
+            raise translation(error) from error
 
     async def script(self, sql: str) -> None:
         await self.run(sql)
@@ -199,14 +162,16 @@ class SqliteDatabase(_Reader):
         self._path = path
         self._durable = durable
         self._lock_file = _lock(path) if writable and durable else None
-        with _translated():
+        with translated():
             self._writer = self._connect(writable=True) if writable else None
             super().__init__(self._connect(writable=False) if durable else self._writer_or_die())
+        self._brief = BriefReader(partial(self._connect, writable=False))
         self._writing = asyncio.Lock()
         self._doubtful = False
         """Whether a commit failed that may be in the write-ahead log all the same; see `_bury`."""
         self._commits = ThreadPoolExecutor(1, "sqlite-commit")
-        self._aside = ThreadPoolExecutor(2, "sqlite-aside")
+        self._aside = ThreadPoolExecutor(_THREADS, "sqlite-aside")
+        self._results = asyncio.Semaphore(_THREADS)
         self._local = threading.local()
 
     def _writer_or_die(self) -> apsw.Connection:
@@ -221,7 +186,7 @@ class SqliteDatabase(_Reader):
         try:
             connection.execute("PRAGMA journal_mode = WAL" if self._durable else "PRAGMA journal_mode = OFF")
         except apsw.SQLError as error:  # the first look into the file: "unsupported file format"
-            raise _damaged(error) from error
+            raise damaged(error) from error
         connection.execute(f"PRAGMA synchronous = {'FULL' if self._durable else 'OFF'}")
         connection.execute("PRAGMA cache_size = -16000")
         connection.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
@@ -235,7 +200,7 @@ class SqliteDatabase(_Reader):
     async def transaction(self) -> AsyncIterator[Transaction]:
         connection = self._writer_or_die()
         async with self._writing:
-            with _translated():
+            with translated():
                 connection.execute("BEGIN IMMEDIATE")
             try:
                 transaction = SqliteTransaction(connection)
@@ -247,7 +212,7 @@ class SqliteDatabase(_Reader):
             except BaseException:
                 # SQLite itself may have rolled back already, after an I/O error or a full disk.
                 if connection.in_transaction:
-                    with _translated():
+                    with translated():
                         connection.execute("ROLLBACK")
                 raise
 
@@ -279,10 +244,10 @@ class SqliteDatabase(_Reader):
 
     @asynccontextmanager
     async def snapshot(self) -> AsyncIterator[Reads]:
-        with _translated():
+        with translated():
             connection = self._connect(writable=False)
         try:
-            with _translated():
+            with translated():
                 connection.execute("BEGIN")
                 connection.execute("SELECT 1 FROM sqlite_schema").fetchall()  # the read lock is taken by reading
             yield _Reader(connection)
@@ -299,11 +264,19 @@ class SqliteDatabase(_Reader):
         finally:
             await database.close()
 
+    async def rows_briefly(self, sql: str, parameters: Sequence[Value] = ()) -> Sequence[Row]:
+        with translated():
+            rows = self._brief.rows(sql, parameters)
+        return await self.rows_aside(sql, parameters) if rows is None else rows
+
     async def rows_aside(self, sql: str, parameters: Sequence[Value] = ()) -> Sequence[Row]:
-        return await asyncio.get_running_loop().run_in_executor(self._aside, self._rows_in_thread, sql, parameters)
+        # Whoever waits here takes its result before the next query begins: otherwise threads could read large results
+        # faster than anybody takes them.
+        async with self._results:
+            return await asyncio.get_running_loop().run_in_executor(self._aside, self._rows_in_thread, sql, parameters)
 
     def _rows_in_thread(self, sql: str, parameters: Sequence[Value]) -> Sequence[Row]:
-        with _translated():
+        with translated():
             connection = getattr(self._local, "connection", None)
             if connection is None:
                 connection = self._local.connection = self._connect(writable=False)
@@ -326,6 +299,7 @@ class SqliteDatabase(_Reader):
         async with self._writing:
             self._commits.shutdown()
             self._aside.shutdown()
+            self._brief.close()
             for connection in (self._connection, self._writer):
                 if connection is not None:
                     connection.close()
@@ -337,10 +311,10 @@ def _commit(connection: apsw.Connection) -> None:
     try:
         connection.execute("COMMIT")
     except apsw.Error as error:
-        translated = _translation(error)
-        if isinstance(translated, StorageUnavailable) and not isinstance(error, _REFUSED_COMMIT):
+        raised = translation(error)
+        if isinstance(raised, StorageUnavailable) and not isinstance(error, REFUSED_COMMIT):
             raise OutcomeUnknown(f"SQLite failed while it committed: {error}") from error
-        raise translated from error
+        raise raised from error
 
 
 def _lock(path: Path) -> IO[bytes]:

@@ -6,7 +6,7 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from blazon.grouping import Action, Status, Where, mask_of
+from blazon.grouping import STATUSES, Action, Status, Where, mask_of
 from blazon.storage import Database, Reads, Row, Value
 from blazon.things.models import Thing
 
@@ -64,12 +64,15 @@ class Store:
 
     async def page(self, where: Where, offset: int, limit: int) -> list[Thing]:
         """A page of the things that fulfil the conditions, the oldest first."""
-        # The ids first: they are all in an index, so that no row is read only to be passed.
-        rows = await self._database.rows_aside(
-            f"SELECT {_THING} FROM things t WHERE t.id IN (SELECT t.id FROM things t{where}"
-            " ORDER BY t.created_at, t.id LIMIT ? OFFSET ?) ORDER BY t.created_at, t.id",
-            [*where.parameters, limit, offset],
-        )
+        if offset:
+            # The ids first: where the database must sort, it would keep every row up to the page, metadata and all.
+            page = f" WHERE t.id IN (SELECT t.id FROM things t{where} ORDER BY t.created_at, t.id LIMIT ? OFFSET ?)"
+            parameters = [*where.parameters, limit, offset]
+            sql = f"SELECT {_THING} FROM things t{page} ORDER BY t.created_at, t.id"
+        else:
+            parameters = [*where.parameters, limit]
+            sql = f"SELECT {_THING} FROM things t{where} ORDER BY t.created_at, t.id LIMIT ?"
+        rows = await self._database.rows_briefly(sql, parameters)
         return [_thing(row) for row in rows]
 
     async def times(self, owner: str | None, status: Status | None) -> "array[int]":
@@ -118,8 +121,8 @@ def _thing(row: Any) -> Thing:
         key_hash=row[4],
         tags=_tags(row[5]),
         owner=row[6],
-        metadata=msgspec.Raw(row[7].encode()),
-        status=Status(row[8]),
+        metadata=msgspec.Raw(row[7]),
+        status=STATUSES[row[8]],
         created_at=row[9],
         updated_at=row[10],
         updated_by=row[11],

@@ -4,7 +4,7 @@ from typing import Any, Final
 
 import msgspec
 
-from blazon.grouping import Action, Principal, Role, Status, Where, mask_of, page
+from blazon.grouping import STATUSES, Action, Principal, Role, Status, Where, mask_of, page
 from blazon.storage import Database
 from blazon.users.identities import compared
 from blazon.users.models import User
@@ -122,7 +122,7 @@ def _user(row: Any) -> User:
         tags=_tags(row[5]),
         owner=row[6],
         metadata=_raw(row[7]),
-        status=Status(row[8]),
+        status=STATUSES[row[8]],
         role=Role(row[9]),
         created_at=row[10],
         updated_at=row[11],
