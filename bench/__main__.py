@@ -1,9 +1,12 @@
-"""`python -m bench [commit] [http] [issuing] [pki] [relays] [folding] [starting] [things]`; all when none is named."""
+"""`python -m bench [commit] [http] [issuing] [pki] [relays] [folding] [starting] [things] [hostile]`.
+
+All of them if none is named.
+"""
 
 import sys
 from collections.abc import Callable
 
-from bench import commit, folding, http, issuing, pki, relays, starting, things
+from bench import commit, folding, hostile, http, issuing, pki, relays, starting, things
 from bench.report import Report
 
 _BENCHES: dict[str, Callable[[Report], None]] = {
@@ -15,6 +18,7 @@ _BENCHES: dict[str, Callable[[Report], None]] = {
     "relays": relays.run,
     "folding": folding.run,
     "things": things.run,
+    "hostile": hostile.run,
 }
 
 

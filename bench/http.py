@@ -21,25 +21,42 @@ _ROUNDS = 3
 """Of which the best counts: on a machine that is shared, the others say what the neighbours did."""
 _CONNECTIONS = 64
 _RAW = """
-async def app(scope, receive, send):
-    message = await receive()
-    await send({"type": "http.response.start", "status": 201, "headers": [(b"content-type", b"application/json")]})
-    await send({"type": "http.response.body", "body": b'{"id":"5b7d0b3e-6f3c-4f5e-9a55-0a8d6d1d3c1e"}'})
+import asyncio, sys, httptools, uvloop
+
+BODY = b'{"id":"5b7d0b3e-6f3c-4f5e-9a55-0a8d6d1d3c1e"}'
+HEAD = b"HTTP/1.1 201 Created\\r\\ncontent-type: application/json\\r\\ncontent-length: %d\\r\\n\\r\\n"
+ANSWER = HEAD % len(BODY) + BODY
+
+class Raw(asyncio.Protocol):
+    def connection_made(self, transport):
+        self.transport, self.parser = transport, httptools.HttpRequestParser(self)
+
+    def data_received(self, data):
+        self.parser.feed_data(data)
+
+    def on_message_complete(self):
+        self.transport.write(ANSWER)
+
+async def main():
+    server = await asyncio.get_running_loop().create_server(Raw, "127.0.0.1", int(sys.argv[1]))
+    await server.serve_forever()
+
+uvloop.run(main())
 """
 
 
 def run(report: Report) -> None:
-    nginx, raw = _nginx(), raw_asgi()
+    nginx, raw = _nginx(), raw_http()
     report.add(Figure("limit: nginx, a fixed JSON answer", nginx, "req/s"))
-    report.add(Figure("limit: uvicorn, a raw ASGI answer to the same POST", raw, "req/s"))
+    report.add(Figure("limit: httptools on uvloop, a fixed answer to the same POST", raw, "req/s"))
     rate, p99 = _create({})
-    report.add(Figure("create a group, SQLite, with Redis", rate, "req/s", raw, "raw ASGI", 4000, 8000))
+    report.add(Figure("create a group, SQLite, with Redis", rate, "req/s", raw, "raw HTTP", 4000, 8000))
     report.add(Figure("create a group, SQLite, with Redis: p99", p99, "ms", lead=40, lower_is_better=True))
     rate, p99 = _create(limits.slow_fsync())
-    report.add(Figure("create a group, SQLite, fsync + 1 ms", rate, "req/s", raw, "raw ASGI"))
+    report.add(Figure("create a group, SQLite, fsync + 1 ms", rate, "req/s", raw, "raw HTTP"))
     report.add(Figure("create a group, SQLite, fsync + 1 ms: p99", p99, "ms", lower_is_better=True))
     rate, _ = _create({}, mode="view")
-    report.add(Figure("view a group, SQLite, with Redis", rate, "req/s", raw, "raw ASGI"))
+    report.add(Figure("view a group, SQLite, with Redis", rate, "req/s", raw, "raw HTTP"))
     _with_servers(report, raw)
 
 
@@ -47,10 +64,10 @@ def _with_servers(report: Report, raw: float) -> None:
     postgres, rabbitmq = PostgresServer(durable=True), RabbitServer()
     try:
         rate, p99 = _create({}, database_url=postgres.new_database())
-        report.add(Figure("create a group, PostgreSQL, with Redis", rate, "req/s", raw, "raw ASGI"))
+        report.add(Figure("create a group, PostgreSQL, with Redis", rate, "req/s", raw, "raw HTTP"))
         report.add(Figure("create a group, PostgreSQL, with Redis: p99", p99, "ms", lower_is_better=True))
         rate, p99 = _create({}, amqp_url=rabbitmq.url)
-        report.add(Figure("create a group, SQLite, with Redis and RabbitMQ", rate, "req/s", raw, "raw ASGI"))
+        report.add(Figure("create a group, SQLite, with Redis and RabbitMQ", rate, "req/s", raw, "raw HTTP"))
     finally:
         postgres.remove()
         rabbitmq.remove()
@@ -122,16 +139,15 @@ def _nginx() -> float:
         server.remove()
 
 
-def raw_asgi() -> float:
-    """What uvicorn does with an application that does nothing."""
+def raw_http() -> float:
+    """What the parser and the event loop do with an application that does nothing."""
     OUT.mkdir(exist_ok=True)
-    (OUT / "raw_asgi.py").write_text(_RAW)
+    (OUT / "raw_http.py").write_text(_RAW)
     port = free_port()
     server = Server()
-    command = [sys.executable, "-m", "uvicorn", "raw_asgi:app", "--app-dir", str(OUT), "--port", str(port)]
-    server.spawn([*command, "--http", "httptools", "--loop", "uvloop", "--no-access-log"], dict(os.environ))
+    server.spawn([sys.executable, str(OUT / "raw_http.py"), str(port)], dict(os.environ))
     try:
-        wait_for(lambda: server.running() and answers(port), "uvicorn")
+        wait_for(lambda: server.running() and answers(port), "the raw server")
         time.sleep(0.2)
         return wrk(f"http://127.0.0.1:{port}/", "create", "token", "")[0]
     finally:

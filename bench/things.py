@@ -15,11 +15,11 @@ import uvloop
 from prometheus_client import CollectorRegistry
 from redis import Redis
 
-from bench.http import raw_asgi, wrk
+from bench.http import raw_http, wrk
 from bench.report import Figure, Report
 from blazon.app import ROOMS, make_log
 from blazon.clock import SystemClock
-from blazon.grouping import Action, GroupState, PolicyState, Status, rules
+from blazon.grouping import Action, GroupState, PolicyState, Status
 from blazon.log import MIGRATIONS, Event, Operation
 from blazon.storage import Sealer, migrate, open_database, open_sealer
 from blazon.things.events import GROUPING, THING_CREATE, ThingState
@@ -33,8 +33,8 @@ _OWNER = "5b7d0b3e-6f3c-4f5e-9a55-0a8d6d1d3c1e"
 
 
 def run(report: Report) -> None:
-    raw = raw_asgi()
-    report.add(Figure("limit: uvicorn, a raw ASGI answer to a POST", raw, "req/s"))
+    raw = raw_http()
+    report.add(Figure("limit: httptools on uvloop, a fixed answer to a POST", raw, "req/s"))
     _figures(report, raw)
     table = [_sized(report, things) for things in (10_000, 100_000, 1_000_000)]
     names = (
@@ -61,7 +61,7 @@ def _figures(report: Report, raw: float) -> None:
         _up(Path(folder), redis_url=redis.url) as (url, token, _, _),
     ):
         rate, p99 = wrk(url, "create-thing", token)
-        report.add(Figure("create a thing, SQLite, with Redis", rate, "req/s", raw, "raw ASGI", 4000, 8000))
+        report.add(Figure("create a thing, SQLite, with Redis", rate, "req/s", raw, "raw HTTP", 4000, 8000))
         report.add(Figure("create a thing: p99", p99, "ms", lower_is_better=True))
         rate, _ = wrk(url, "bulk", token, str(_BULK), connections=4)
         report.add(Figure(f"create things, {_BULK} at once", rate * _BULK, "things/s", lead=10_000))
@@ -157,7 +157,7 @@ def _channel(number: int) -> Event:
         name=f"channel {number}",
         description="",
         parent="",
-        metadata=rules.EMPTY,
+        metadata=msgspec.Raw(b"{}"),
         status=Status.ENABLED,
     )
     return GROUPING.create.event(CHANNEL.of(identifier), state)

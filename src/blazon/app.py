@@ -7,6 +7,7 @@ import uuid
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, NamedTuple
 
+import msgspec
 import structlog
 from prometheus_client import CollectorRegistry
 from prometheus_client.process_collector import ProcessCollector
@@ -22,7 +23,7 @@ from blazon.relay import RabbitRelay, RedisRelay, Relay, RelayMetrics, keep_runn
 from blazon.room import House, Offers, Parts, Room
 from blazon.settings import Settings
 from blazon.storage import Database, check_not_lost, migrate, open_database, open_sealer
-from blazon.web import Crowding, Dispatcher, HttpMetrics, HttpServer, Limits, ServerSettings, add_pages, listen
+from blazon.web import Crowding, Dispatcher, HttpMetrics, HttpServer, Limits, listen, pages
 
 __all__ = ["ROOMS", "Blazon", "Started", "catalogue", "make_log"]
 
@@ -170,25 +171,31 @@ class Blazon:
         http = self._settings.http
         ProcessCollector(registry=self._registry)
         authenticator = next(part.authenticator for part in parts if part.authenticator is not None)
-        routes = [route for part in parts for route in part.routes]
-        dispatcher = Dispatcher(
-            routes,
-            authenticator,
-            HttpMetrics(self._registry),
-            Limits(http.body_bytes, http.body_time, http.request_time),
-            once_secret=house.sealer.derive("idempotency"),
-            trusted_proxies=frozenset(http.trusted_proxies),
-            log_requests=self._settings.log.requests,
-        )
-
-        for binary in (each for part in parts for each in part.binary_routes):
-            dispatcher.add_binary(binary)
+        routes = [msgspec.structs.replace(route, failure=part.failure) for part in parts for route in part.routes]
 
         async def check() -> None:
             await house.database.row("SELECT 1")
 
-        add_pages(dispatcher, routes, self._registry, check, self.health, str(uuid.uuid4()))
-        limits = ServerSettings(http.head_bytes, http.head_time, int(http.keep_alive), max(1, int(http.stop_time)))
+        dispatcher = Dispatcher(
+            [*routes, *pages(routes, self._registry, check, self.health, str(uuid.uuid4()))],
+            authenticator,
+            HttpMetrics(self._registry),
+            once_secret=house.sealer.derive("idempotency"),
+            trusted_proxies=frozenset(http.trusted_proxies),
+            log_requests=self._settings.log.requests,
+        )
+        limits = Limits(
+            head_bytes=http.head_bytes,
+            head_seconds=http.head_time,
+            body_bytes=http.body_bytes,
+            body_seconds=http.body_time,
+            pending_bytes=http.pending_bytes,
+            request_seconds=http.request_time,
+            unread_seconds=http.unread_time,
+            unread_bytes=http.unread_bytes,
+            keep_alive_seconds=http.keep_alive,
+            stop_seconds=http.stop_time,
+        )
         return HttpServer(dispatcher, sockets, limits, Crowding(self._registry, self.health))
 
     def _start_all(

@@ -39,8 +39,6 @@ def configure(settings: Logging) -> None:
     # Libraries: only what is worth a person's time, in the same stream.
     logging.basicConfig(level=logging.ERROR, stream=sys.stderr, format="%(name)s: %(message)s")
     logging.getLogger("pika").setLevel(logging.CRITICAL)
-    # The dispatcher logs what goes wrong in a request; all that is left to uvicorn are requests a stop has cut off.
-    logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
 
 
 class _Lossy:

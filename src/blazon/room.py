@@ -10,7 +10,7 @@ from blazon.health import Health
 from blazon.log import Apply, EventType, Log, SubjectKind
 from blazon.settings import Settings
 from blazon.storage import Database, MigrationSet, Sealer
-from blazon.web import AnyRoute, Authenticator, BinaryRoute
+from blazon.web import AnyRoute, Authenticator, ErrorBody, Failure
 
 __all__ = ["House", "Offers", "Parts", "Room", "Runs", "Table"]
 
@@ -67,13 +67,13 @@ class House(msgspec.Struct, frozen=True):
 class Parts(msgspec.Struct, frozen=True, kw_only=True):
     """A room that is running.
 
-    `offers` are values for the rooms above. `authenticator` is given by the room that knows who callers are. `prepare`
-    runs once before the first request, `close` once after the last; `work` runs beside them until the end. `notes` are
-    what a person who starts Blazon wants to read: labels and texts.
+    `failure` is the body of the errors of its routes. `offers` are values for the rooms above. `authenticator` is given
+    by the room that knows who callers are. `prepare` runs once before the first request, `close` once after the last;
+    `work` runs beside them until the end. `notes` are what a person who starts Blazon wants to read: labels and texts.
     """
 
     routes: Sequence[AnyRoute] = ()
-    binary_routes: Sequence[BinaryRoute] = ()
+    failure: type[ErrorBody] = Failure
     followers: Sequence[Runs] = ()
     work: Sequence[Callable[[], Coroutine[Any, Any, None]]] = ()
     offers: Sequence[object] = ()

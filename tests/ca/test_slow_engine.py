@@ -89,7 +89,7 @@ async def test_a_ca_whose_key_takes_long_is_made(
     gate.after(Pkcs11Engine, "create", monkeypatch)
     async with running(tmp_path, **settings(hsm), **FLAGS) as blazon:
         answer = await blazon.call("POST", f"{API}/cas", ca_body(id="slow"))
-        refused(answer, 503, "may happen yet")
+        refused(answer, 503, "may still happen")
         assert gate.reached == 1
         assert len(await intents_of(tmp_path)) == 1
         refused(await blazon.call("POST", f"{API}/cas", ca_body(id="slow")), 409)

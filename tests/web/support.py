@@ -30,7 +30,8 @@ class Operation(msgspec.Struct, frozen=True):
 
     @property
     def takes_body(self) -> bool:
-        return "requestBody" in self.declared
+        """Whether it takes a body of JSON."""
+        return "application/json" in self.declared.get("requestBody", {}).get("content", {})
 
     @property
     def needs_token(self) -> bool:

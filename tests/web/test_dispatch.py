@@ -26,9 +26,7 @@ from blazon.web import (
     NoQuery,
     Page,
     Reply,
-    Resource,
     Route,
-    ServerSettings,
     listen,
 )
 from tests.running import Answer
@@ -88,15 +86,10 @@ class Client:
 
 
 @asynccontextmanager
-async def serving(
-    *routes: AnyRoute, limits: Limits | None = None, resources: Mapping[str, Resource] | None = None, **more: Any
-) -> AsyncIterator[Client]:
-    metrics = HttpMetrics(CollectorRegistry())
-    dispatcher = Dispatcher(routes, Doors(), metrics, limits or Limits(), once_secret=b"", **more)
-    for path, resource in (resources or {}).items():
-        dispatcher.add_resource(path, resource)
+async def serving(*routes: AnyRoute, limits: Limits | None = None, **more: Any) -> AsyncIterator[Client]:
+    dispatcher = Dispatcher(routes, Doors(), HttpMetrics(CollectorRegistry()), once_secret=b"", **more)
     socket = listen("127.0.0.1:0")
-    server = HttpServer(dispatcher, [socket], ServerSettings(stop_seconds=1))
+    server = HttpServer(dispatcher, [socket], limits or Limits(stop_seconds=1))
     running = asyncio.create_task(server.run())
     try:
         async with aiohttp.ClientSession() as session:
@@ -125,18 +118,21 @@ async def test_a_literal_step_wins() -> None:
 async def test_a_body_may_look_like_the_head_of_an_answer() -> None:
     parts = [b"HTTP/1.1 200 OK\r\n\r\n", b"HTTP/1.1 404 Not Found\r\n\r\n", b"the rest"]
 
-    async def mirror(scope: Any, receive: Any, send: Any) -> None:
-        await send({"type": "http.response.start", "status": 200, "headers": []})
+    async def mirrored() -> AsyncIterator[bytes]:
         for part in parts:
-            await send({"type": "http.response.body", "body": part, "more_body": True})
-        await send({"type": "http.response.body", "body": b""})
+            yield part
 
-    async def whole(scope: Any, receive: Any, send: Any) -> None:
-        length = (b"content-length", str(len(parts[0])).encode())
-        await send({"type": "http.response.start", "status": 200, "headers": [length]})
-        await send({"type": "http.response.body", "body": parts[0]})
+    def mirror(call: Call[NoBody, NoQuery]) -> Reply:
+        return Reply(body=mirrored())
 
-    async with serving(resources={"/mirror": mirror, "/whole": whole}) as client:
+    def whole(call: Call[NoBody, NoQuery]) -> Reply:
+        return Reply(body=parts[0])
+
+    routes: list[AnyRoute] = [
+        Route(method="GET", path=path, summary="See", handler=handler, tag="t", answer=bytes, auth=Auth.NONE)
+        for path, handler in (("/mirror", mirror), ("/whole", whole))
+    ]
+    async with serving(*routes) as client:
         for _ in range(2):  # the connection is good for another request
             assert (await client.call("/whole")).body == parts[0]
             assert (await client.call("/mirror")).body == b"".join(parts)
@@ -145,7 +141,7 @@ async def test_a_body_may_look_like_the_head_of_an_answer() -> None:
 def test_a_route_is_declared_once() -> None:
     metrics = HttpMetrics(CollectorRegistry())
     with pytest.raises(ValueError, match=r"GET /a/{y} is declared twice"):
-        Dispatcher([route("/a/{x}", "one"), route("/a/{y}", "two")], Doors(), metrics, Limits(), once_secret=b"")
+        Dispatcher([route("/a/{x}", "one"), route("/a/{y}", "two")], Doors(), metrics, once_secret=b"")
 
 
 async def test_who_is_let_in() -> None:

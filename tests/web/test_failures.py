@@ -7,8 +7,9 @@ from collections.abc import Iterator
 
 import blazon
 from blazon import errors
+from blazon.ca.api import PkiFailure
 from blazon.errors import BlazonError, LogDamaged, MethodNotAllowed, RequestError, TooMany
-from blazon.web import failures
+from blazon.web import ErrorBody, Failure, failures
 from blazon.web.json import IncompleteBody
 
 
@@ -40,8 +41,8 @@ def made(kind: type[BlazonError]) -> BlazonError:
 
 def test_every_class_of_the_tree_is_in_the_map() -> None:
     tree = {kind for name in errors.__all__ if issubclass(kind := getattr(errors, name), BlazonError)}
-    at_start = {errors.DatabaseAway, errors.SettingsError}  # below StartError, whose answer they have
-    assert set(failures.STATUS) == tree - at_start
+    as_above = {errors.DatabaseAway, errors.SettingsError}  # they have the answer of their branch
+    assert set(failures.STATUS) == tree - as_above
 
 
 def test_every_class_of_the_tree_is_exported_and_drawn() -> None:
@@ -72,8 +73,10 @@ def test_every_error_has_its_answer() -> None:
         status = failures.status_of(error)
         assert status // 100 == (4 if issubclass(kind, RequestError) else 5), kind
         assert kind.title
-        assert json.loads(failures.body_of(error, problem=False)) == {"error": "why", "message": kind.title}
-        problem = json.loads(failures.body_of(error, problem=True))
+        assert json.loads(failures.body_of(error, Failure, problem=False)) == {"error": "why", "message": kind.title}
+        if kind is not IncompleteBody:
+            assert json.loads(failures.body_of(error, PkiFailure, problem=False)) == {"err": "why"}
+        problem = json.loads(failures.body_of(error, Failure, problem=True))
         assert problem == {"type": "about:blank", "title": kind.title, "status": status, "detail": "why"}
         headers = {name for name, _ in failures.headers_of(error)}
         assert headers == ({HEADERS[status]} if status in HEADERS else set()), kind
@@ -82,8 +85,8 @@ def test_every_error_has_its_answer() -> None:
 def test_what_clients_of_the_pki_compare_stands_alone() -> None:
     """Decision C16: `err` is the text they know and nothing else; the rest is in `detail`."""
 
-    def body(error: BlazonError, path: str = "/api/ca/v1/cas") -> object:
-        return json.loads(failures.body_of(error, problem=False, path=path))
+    def body(error: BlazonError, shape: type[ErrorBody] = PkiFailure) -> object:
+        return json.loads(failures.body_of(error, shape, problem=False))
 
     error = errors.Malformed("CA Status inconsistent", "the CA is ACTIVE")
     assert body(error) == {"err": "CA Status inconsistent", "detail": "the CA is ACTIVE"}
@@ -93,9 +96,9 @@ def test_what_clients_of_the_pki_compare_stands_alone() -> None:
     assert body(lacking) == {"err": "struct validation error", "detail": "object missing required field `csr`"}
     # Others are told all of it in one.
     whole = "CA Status inconsistent: the CA is ACTIVE"
-    assert body(error, "/things") == {"error": whole, "message": errors.Malformed.title}
-    assert json.loads(failures.body_of(error, problem=True))["detail"] == whole == str(error)
-    assert body(lacking, "/things") == {"error": lacking.reason, "message": errors.Malformed.title}
+    assert body(error, Failure) == {"error": whole, "message": errors.Malformed.title}
+    assert json.loads(failures.body_of(error, PkiFailure, problem=True))["detail"] == whole == str(error)
+    assert body(lacking, Failure) == {"error": lacking.reason, "message": errors.Malformed.title}
 
 
 def test_statuses_are_those_of_the_decision() -> None:

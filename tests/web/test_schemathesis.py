@@ -13,6 +13,9 @@ from tests.running import Running
 BOUND = 180.0
 """Seconds a run may take; it needs some ten."""
 
+_BINARY = "/api/va/ocsp"
+"""Its body is of a format that Schemathesis cannot make."""
+
 
 async def test_as_an_admin(blazon: Running, tmp_path: Path) -> None:
     token = f"Authorization: Bearer {blazon.admin.token}"
@@ -30,6 +33,7 @@ async def hunt(blazon: Running, folder: Path, *more: str) -> None:
         "run",
         f"{blazon.url}/openapi.json",
         *("--checks", "all", "--exclude-checks", "positive_data_acceptance"),
+        *("--exclude-path", _BINARY),
         *("--generation-deterministic", "--continue-on-failure", "--no-color"),
         *more,
         cwd=folder,
@@ -45,7 +49,7 @@ async def hunt(blazon: Running, folder: Path, *more: str) -> None:
             await process.wait()
     assert process.returncode == 0, output.decode()
     assert b"Fuzzing" in output
-    # It must have met every operation there is.
+    # It must have met every other operation there is.
     document = (await blazon.call("GET", "/openapi.json")).json
-    operations = sum(len(methods) for methods in document["paths"].values())
+    operations = sum(len(methods) for path, methods in document["paths"].items() if path != _BINARY)
     assert f"Tested: {operations}" in " ".join(output.decode().split())

@@ -3,7 +3,7 @@
 import msgspec
 
 from blazon.addresses import url_of_listener
-from blazon.ca.api import AuthorityApi, CertificateApi, EngineApi, ProfileApi, ValidationApi
+from blazon.ca.api import AuthorityApi, CertificateApi, EngineApi, PkiFailure, ProfileApi, ValidationApi
 from blazon.ca.published import Published
 from blazon.ca.service import (
     Addresses,
@@ -73,8 +73,11 @@ def build(house: House) -> Parts:
         *ProfileApi(Profiles(log, store, rights)).routes(),
     )
     return Parts(
-        routes=tuple(msgspec.structs.replace(route, media=JSON_OR_TEXT) for route in routes),
-        binary_routes=ValidationApi(ocsp, crls, issuers, store, int(settings.ocsp_max_age)).routes(),
+        routes=(
+            *(msgspec.structs.replace(route, consumes=JSON_OR_TEXT) for route in routes),
+            *ValidationApi(ocsp, crls, issuers, store, int(settings.ocsp_max_age)).routes(),
+        ),
+        failure=PkiFailure,
         followers=(binding.follower,),
         work=(Life(log, store).run, intents.keep_sweeping, ocsp.keep_signed, responders.keep_renewed, watch.run),
         notes=watch.notes,

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import ctypes
 import os
 import resource
 import shlex
@@ -22,6 +23,11 @@ if TYPE_CHECKING:
     from blazon.app import Started
 
 __all__ = ["command"]
+
+
+_M_MMAP_THRESHOLD = -3
+_LARGE_BLOCK = 128 * 1024
+"""Bytes from which a block is mapped by itself; what glibc begins with, and moves up unless it is set."""
 
 
 @click.command("up", cls=Discreet)
@@ -45,6 +51,7 @@ def command(settings_file: Path | None, **given: Any) -> None:
         die_with_parent()  # `make up` that is killed takes us with it, as Ctrl-C does
     configure(settings.log)
     _raise_limit_of_files()
+    _return_large_blocks()
     for variable, close in unknown_variables(os.environ):
         hint = f"; did you mean {close}?" if close else ""
         click.echo(f"blazon: there is no setting for {variable}{hint}", err=True)
@@ -79,6 +86,16 @@ def _raise_limit_of_files() -> None:
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     with contextlib.suppress(OSError, ValueError):  # more than the kernel allows
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+def _return_large_blocks() -> None:
+    """Lets malloc give every large block back to the system when it is freed, where malloc is that of glibc.
+
+    By itself glibc keeps what it once got for large blocks, in pieces between small ones: a thousand clients that ask
+    for pages of 5 MB at once and read nothing cost 195 to 280 MB, and with a fixed threshold 100 MB.
+    """
+    with contextlib.suppress(AttributeError):  # another libc has no mallopt
+        ctypes.CDLL(None).mallopt(_M_MMAP_THRESHOLD, _LARGE_BLOCK)
 
 
 def _greeting(settings: Settings, started: "Started", settings_file: Path | None, troubles: Mapping[str, str]) -> str:

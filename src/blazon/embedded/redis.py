@@ -313,6 +313,7 @@ async def _loading(port: int, pid: int) -> bool | None:
                 return b"loading:1\r\n" in await _bulk(reader)
             finally:
                 writer.close()
+                await writer.wait_closed()
     except (OSError, ValueError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
         return None
 

@@ -73,7 +73,24 @@ class Http(Struct, frozen=True, forbid_unknown_fields=True):
     head_bytes: Annotated[Positive, Meta(description="Largest head of a request, in bytes.")] = 16 * 1024
     head_time: Annotated[Duration, _time("Longest time for the head of a request to come.")] = _span("10s")
     body_time: Annotated[Duration, _time("Longest time for the body of a request to come.")] = _span("20s")
+    pending_bytes: Annotated[
+        Positive,
+        Meta(
+            description="What the bodies of all unanswered requests together may take, in bytes, at least that of one"
+            " body. Beyond it, large requests are answered 503."
+        ),
+    ] = 32 * 1024 * 1024
     request_time: Annotated[Duration, _time("Longest time to work on a request.")] = _span("30s")
+    unread_time: Annotated[
+        Duration, _time("How long a client may leave responses unread before its connection is closed.")
+    ] = _span("30s")
+    unread_bytes: Annotated[
+        Positive,
+        Meta(
+            description="What all clients together may leave unread of large responses, in bytes. Beyond it, the client"
+            " that has left one unread for longest loses its connection."
+        ),
+    ] = 32 * 1024 * 1024
     keep_alive: Annotated[Duration, _time("How long an idle connection is kept.")] = _span("30s")
     stop_time: Annotated[Duration, _time("How long a stop waits for open requests.")] = _span("5s")
 

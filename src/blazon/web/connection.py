@@ -1,370 +1,355 @@
-"""One connection: uvicorn's HTTP/1.1 protocol, with the limits it lacks, and with a shorter way for whole requests.
+"""One HTTP/1.1 connection: from the bytes of a socket to the dispatcher, and back.
 
-It refuses a head over a limit (431, RFC 6585 §5), closes a connection whose head does not come in time, or
-that dribbles bytes nobody waits for, and takes no header from the trailer of a chunked body.
-
-A request that has come whole, as nearly all do, is handed over without the messages of ASGI, and one that is answered
-from memory without a task. Everything else goes uvicorn's way.
+A connection reads at most one request ahead of the one that is being answered, and keeps no more than one buffer full
+of bytes behind it. It begins one request at a time, and then lets others have their turn (`Front.schedule`), so that a
+client that sends thousands at once delays nobody by more than one of them. A client that does not send a head or a body
+in its time, or does not read its responses, loses its connection (`Limits`).
 """
 
 import asyncio
-import functools
-import re
-import urllib.parse
-from http import HTTPStatus
-from typing import Any, ClassVar, Final
+from collections.abc import AsyncIterator, Coroutine
+from typing import Any, Final
 
-import msgspec
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+import structlog
 
-from blazon.errors import Malformed
-from blazon.web.answers import BODILESS, Written
-from blazon.web.crowding import Crowding
-from blazon.web.cycle import Flow, Whole
-from blazon.web.dispatch import Dispatcher, Question
-from blazon.web.failures import Failure
-from blazon.web.reading import Asked
-from blazon.web.sending import Joined, Outgoing, Turn
+from blazon.errors import BlazonError, Malformed, OutcomeUnknown, TooSlow, Unavailable
+from blazon.web import response
+from blazon.web.deadline import Deadline
+from blazon.web.front import Front
+from blazon.web.http1 import Refused, RequestReader, Stage
+from blazon.web.request import Request
+from blazon.web.response import Response
+from blazon.web.work import Work
+from blazon.web.writer import Writer
 
-__all__ = ["ServerSettings", "connections"]
+__all__ = ["Connection"]
 
+_FREE: Final = 16 * 1024
+"""Bytes of bodies that a connection may keep without counting against `Limits.pending_bytes`."""
 
-class ServerSettings(msgspec.Struct, frozen=True):
-    """What a connection may cost. Bytes and seconds."""
+_IDLE, _HEAD, _BODY = Stage  # `Stage.IDLE` takes 50 ns, and a request some ten of them
 
-    head_bytes: int = 16 * 1024
-    head_seconds: float = 10.0
-    keep_alive_seconds: int = 30
-    stop_seconds: int = 5
+_log = structlog.get_logger("blazon.http")
 
 
-_OFFER: Final = re.compile(rb"\r\nupgrade:", re.IGNORECASE)
-_STATUS_LINES: Final = {int(status): b"HTTP/1.1 %d %b\r\n" % (status, status.phrase.encode()) for status in HTTPStatus}
-_LINGER: Final = 2.0
-"""Seconds a refused connection is kept, so that its sender can read why: a close at once would reset it."""
+class Connection(asyncio.BufferedProtocol):
+    """One connection of a client.
 
+    Its server calls `advance`, `shutdown`, `give_up` and `abort`, its transport the other public methods.
+    """
 
-def connections(dispatcher: Dispatcher, settings: ServerSettings, crowding: Crowding | None) -> type[HttpToolsProtocol]:
-    """The protocol of the connections to a server."""
-    own = {"limits": settings, "dispatcher": dispatcher, "crowding": crowding, "turn": Turn()}
-    return type("Connection", (_Connection,), own)
-
-
-class _HeadTooLarge(Exception):
-    """Raised through the parser to stop it."""
-
-
-class _Closed(Exception):
-    """Raised through the parser when the last answer was given: what comes after it is not done."""
-
-
-class _Connection(HttpToolsProtocol):
-    """uvicorn's protocol with limits for the head of a request, and a shorter way for whole requests."""
-
-    limits: ClassVar[ServerSettings] = ServerSettings()
-    dispatcher: ClassVar[Dispatcher]
-    crowding: ClassVar[Crowding | None]
-    turn: ClassVar[Turn]
-    cycle: RequestResponseCycle | Whole | None  # type: ignore[assignment]
-    _head_bytes = 0
-    _head_timer: asyncio.TimerHandle | None = None
-    _head_complete = True
-    _refused = False
-    """Whether what comes is no more read: it was no request, too long a head, or too many connections are open."""
-    _answering: RequestResponseCycle | Whole | None = None
-    """The request whose turn it is."""
-    _question: Question | None = None
-    """What the request is for that is being read, while it may yet come whole."""
-    _method = ""
-    _path = ""
-    _query = b""
-    _body = b""
-    _quiet_since = 0.0
-    """When the last answer was given."""
+    def __init__(self, front: Front) -> None:
+        self._front = front
+        self._loop = front.loop
+        self._limits = front.limits
+        self._scheduled = False
+        """Whether this connection is in the queue of `Front.schedule`."""
+        self._paused = False
+        """Whether reading is paused."""
+        self._ended = False
+        """Whether the client has closed its side."""
+        self._stopping = False
+        self._lost = False
+        self._work = Work(front.loop, front.limits.request_seconds)
+        self._arrival = Deadline(front.loop, self._arrival_is_late)
+        self._awaited = _IDLE
+        """What must have come at the deadline `_arrival`."""
+        self._charged = 0
+        """What this connection counts in `Front.pending_bytes`."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        super().connection_made(transport)
-        self.flow = Flow(transport, self.pipeline)
-        self._outgoing = Outgoing(transport, self.turn)
-        self._refused = self.crowding is not None and not self.crowding.admits(transport, len(self.connections))
-        if not self._refused:
-            self._wait_for_head()
+        peer = transport.get_extra_info("peername")
+        self._transport = transport
+        self._reader = RequestReader(self._limits, peer[0] if peer else "")
+        self._writer = Writer(transport, self._front.turn, self._front.unread, self._limits)
+        self._front.connections.add(self)
+        self._arrival.start(self._limits.head_seconds)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._head_came()
-        if self.timeout_keep_alive_task is not None:
-            self.timeout_keep_alive_task.cancel()
-        self._tell_gone()
-        super().connection_lost(exc)
+        self._lost = True
+        self._reader.end()
+        self._writer.lost()
+        self._arrival.close()
+        self._work.close()
+        self._front.remove(self, self._work.task)
+        self._charge()
 
-    def eof_received(self) -> None:
-        self._outgoing.send()  # the transport closes itself now
+    def get_buffer(self, sizehint: int) -> memoryview:
+        return self._front.buffer
+
+    def buffer_updated(self, nbytes: int) -> None:
+        if self._writer.finished:
+            self._writer.discard(nbytes)
+        elif not self._reader.over:
+            self._reader.receive(bytes(self._front.buffer[:nbytes]))
+            self._advance()
+        if nbytes == len(self._front.buffer) and not self._paused:
+            self._pause(pause=True)  # there is more, and others have their turn first
+            self._schedule()
+
+    def eof_received(self) -> bool:
+        self._ended = True
+        if self._writer.finished:
+            self._close()
+        else:
+            self._work.end_stream()  # a client that reads a stream keeps its side open
+            self._advance()
+        return True  # the transport stays open for the responses that are due
+
+    def pause_writing(self) -> None:
+        self._writer.pause()
+
+    def resume_writing(self) -> None:
+        self._writer.resume()
+        self._schedule()
 
     def shutdown(self) -> None:
-        self._outgoing.send()
-        super().shutdown()
+        """Answers what was asked, and closes."""
+        self._stopping = True
+        self._work.end_stream()
+        if self._writer.finished or not (self._busy or self._reader.stage is _BODY):
+            self._close()
 
-    def data_received(self, data: bytes) -> None:
-        if self._refused:
-            return
-        waiting, before = self._head_timer, self._head_bytes
-        super().data_received(_without_offer(data) if b"pgrade" in data and self._between() else data)
-        if self.transport.is_closing() or self._refused:
-            return
-        if self._question is not None:
-            self._go_uvicorns_way()  # the rest of the body is yet to come
-        if waiting is not None and self._head_timer is waiting:
-            # All of it is head. The parser tells of a header only at its end, which may never come.
-            self._head_bytes = max(self._head_bytes, before + len(data))
-            if self._head_bytes > self.limits.head_bytes:
-                self.send_400_response("")
-        elif self._head_timer is None and not self._head_complete:
-            self._wait_for_head()
-
-    def on_message_begin(self) -> None:
-        if self.transport.is_closing():
-            raise _Closed
-        self._head_bytes = 0
-        self._head_complete = False
-        self.url = b""
-        self.headers = []
-        self.expect_100_continue = False
-
-    def on_url(self, url: bytes) -> None:
-        self._head_bytes += len(url)
-        if self._head_bytes > self.limits.head_bytes:
-            raise _HeadTooLarge
-        self.url += url
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        # Called for each field of each request: it does what uvicorn's would, without a call more.
-        self._head_bytes += len(name) + len(value) + 4
-        if self._head_bytes > self.limits.head_bytes:
-            raise _HeadTooLarge
-        if self._head_complete:  # a trailer field must not pass for a header (RFC 9110 §6.5.1)
-            return
-        name = name.lower()
-        if name == b"expect" and value.lower() == b"100-continue":
-            self.expect_100_continue = True
-        self.headers.append((name, value))
-
-    def on_headers_complete(self) -> None:
-        if self._head_timer is not None:
-            self._head_came()
-        self._head_complete = True
-        self._question = self._find_question() if self._between() else None
-        if self._question is None:
-            self._begin_cycle()
-
-    def on_body(self, body: bytes) -> None:
-        if self._question is not None:
-            self._body += body
+    def give_up(self) -> None:
+        """Answers that a request in work is not waited for any longer, and closes."""
+        if self._work.request is None:
+            self._transport.abort()
         else:
-            super().on_body(body)
+            reason = "Blazon stops, and this was not done in time; it may have happened, or may still happen"
+            self._work.cut_off(OutcomeUnknown(reason))
 
-    def on_message_complete(self) -> None:
-        question = self._question
-        if question is None:
-            super().on_message_complete()
+    def abort(self) -> None:
+        """Closes without a word."""
+        self._transport.abort()
+
+    def advance(self) -> None:
+        """Goes one request further: this connection has its turn."""
+        self._scheduled = False
+        if self._writer.finished:
+            self._pause(pause=False)
+        else:
+            self._advance()
+
+    # Reading
+
+    @property
+    def _busy(self) -> bool:
+        """Whether a complete request has no response yet."""
+        return self._work.request is not None or self._reader.complete
+
+    def _schedule(self) -> None:
+        if not self._scheduled:
+            self._scheduled = True
+            self._front.schedule(self)
+
+    def _advance(self) -> None:
+        """Reads to the end of the next request, and begins to answer it if it is its turn."""
+        if self._lost or self._writer.finished:
             return
-        self._question = None
-        peer = self.client[0] if self.client else ""
-        asked = Asked(self._method, self._path, self._query, self.headers, peer, body=self._body)
-        keep_alive = self.parser.should_keep_alive()
-        written = self.dispatcher.answer_at_once(question, asked) if not self._query else None
-        if written is not None:
-            self._answer(written, keep_alive=keep_alive)
-            if not self.transport.is_closing():
-                self._wait_for_more()
-            return
-        self.cycle = self._answering = whole = Whole(keep_alive=keep_alive)
-        task = self.loop.create_task(self._answer_whole(whole, question, asked))
-        self.tasks.add(task)
-        task.add_done_callback(self.tasks.discard)
-
-    def _find_question(self) -> Question | None:
-        """What the request is for, when it is a plain one to a route."""
-        url = self.url
-        if self.expect_100_continue or self.flow.write_paused or b"#" in url or not url.isascii():
-            return None
-        if self.parser.get_http_version() != "1.1" or self.parser.should_upgrade() or not url.startswith(b"/"):
-            return None
-        path, _, self._query = url.partition(b"?")
-        raw = path.decode()
-        self._path = urllib.parse.unquote(raw) if "%" in raw else raw
-        self._body = b""
-        self._method = self.parser.get_method().decode()
-        return self.dispatcher.question(self._method, raw)
-
-    def _begin_cycle(self) -> None:
-        before, url, headers, expects = self.cycle, self.url, self.headers, self.expect_100_continue
-        super().on_message_begin()
-        self.url, self.expect_100_continue = url, expects
-        self.headers.extend(headers)
-        super().on_headers_complete()
-        if isinstance(self.cycle, RequestResponseCycle) and self.cycle is not before:
-            joined = Joined(self.transport)
-            self.cycle.transport = joined  # type: ignore[assignment]
-            self.cycle.on_response = functools.partial(self._sent, joined)
-
-    def _go_uvicorns_way(self) -> None:
-        """Hands the request that is being read, as far as it came, to uvicorn."""
-        self._question = None
-        self._begin_cycle()
-        if self._body:
-            super().on_body(self._body)
-
-    async def _answer_whole(self, whole: Whole, question: Question, asked: Asked) -> None:
+        reader = self._reader
         try:
-            written = await self.dispatcher.answer(question, asked)
-            if self.flow.write_paused:
-                await self.flow.drain()
-            whole.response_complete = True
-            if not self.transport.is_closing():
-                self._answer(written, keep_alive=whole.keep_alive)
-                self.on_response_complete()
-        except asyncio.CancelledError:
-            # The server stops, and this took too long.
-            if not self.transport.is_closing():
-                self._answer(self.dispatcher.given_up(asked), keep_alive=False)
-            raise
-        except Exception:
-            self._close()  # a bug: no timer closes a connection whose request is not answered
-            raise
+            reader.read()
+        except (Refused, BlazonError) as error:
+            self._refuse(error)
+        if self._charged or reader.stage is _BODY:
+            self._charge()
+        if self._work.request is None and not self._writer.full:
+            if reader.complete:
+                self._begin(reader.take())
+            elif reader.request is not None and reader.request.expects:
+                self._begin_check(reader.request)
+        self._go_on()
 
-    def _answer(self, written: Written, *, keep_alive: bool) -> None:
-        status, body, headers = written
-        parts = [_STATUS_LINES[status], self.turn.lines(self.server_state.default_headers)]
-        for name, value in headers:
-            if name == b"connection":
-                keep_alive = False  # there is no other word for it than "close"
+    def _go_on(self) -> None:
+        """Goes on reading, if anything more can come."""
+        reader, ended = self._reader, self._ended and not self._reader.left
+        if ended and reader.stage is _BODY:
+            self._refuse(Malformed("the connection ended before the body did"))
+        if self._writer.finished:
+            return
+        if (ended or reader.over) and not self._busy:
+            self._close()
+        else:
+            self._pace()
+
+    def _charge(self) -> None:
+        """Counts the bodies this connection keeps. Refuses one that grows while all of them together are too many."""
+        growing = self._reader.body_bytes
+        size = growing + sum(len(each.body) for each in (self._reader.request, self._work.request) if each is not None)
+        counted = max(0, size - _FREE)
+        self._front.pending_bytes += counted - self._charged
+        self._charged = counted
+        if growing and counted and self._front.overloaded:
+            self._refuse(Unavailable("too many large requests are being sent at once; send this one again later"))
+            self._charge()
+
+    def _pace(self) -> None:
+        """Pauses reading or goes on with it, and sets the deadline of what is awaited."""
+        reader = self._reader
+        pause = reader.left or reader.complete or (reader.over and not self._work.streaming)
+        if pause is not self._paused:
+            self._pause(pause=pause)
+        if reader.left and not reader.complete:
+            self._schedule()
+        if reader.stage is not self._awaited:
+            self._await(reader.stage)
+
+    def _pause(self, *, pause: bool) -> None:
+        if pause is self._paused or self._transport.is_closing():
+            return
+        self._paused = pause
+        if pause:
+            self._transport.pause_reading()
+        else:
+            self._transport.resume_reading()
+
+    def _await(self, stage: Stage) -> None:
+        self._awaited = stage
+        self._arrival.start(self._front.patience[stage])
+
+    # Answering
+
+    def _begin(self, request: Request) -> None:
+        answer = self._front.dispatcher.answer(request)
+        if isinstance(answer, Response) and isinstance(answer.body, bytes):
+            self._respond(request, answer)
+            if self._charged:
+                self._charge()
+        else:
+            self._work.begin(request, self._run(request, self._answer(request, answer)))
+
+    def _begin_check(self, request: Request) -> None:
+        """Finds out whether a body is worth sending, if its client waits for that (RFC 9110 §10.1.1)."""
+        request.expects = False
+        if not self._reader.body_bytes:
+            self._work.begin(request, self._run(request, self._check(request)))
+
+    async def _run(self, request: Request, work: Coroutine[Any, Any, None]) -> None:
+        """Does the work on a request, then goes on to the next one."""
+        try:
+            try:
+                await work
+            except asyncio.CancelledError:
+                cut = self._work.cut
+                if cut is None:
+                    self._close()  # this was a stream, and its client is gone
+                    raise
+                self._respond(request, self._front.dispatcher.refuse(request, cut), last=True)
+            finally:
+                self._work.end()
+                if self._charged:
+                    self._charge()
+                if self._lost:
+                    self._work.close()
+            if self._reader.left or self._reader.complete:
+                self._schedule()
             else:
-                parts += (name, b": ", value, b"\r\n")
-        if status not in BODILESS:
-            parts.append(b"content-length: %d\r\n" % len(body))
-        parts.append(b"\r\n" if keep_alive else b"connection: close\r\n\r\n")
-        parts.append(body)
-        self._outgoing.add(parts)
-        if not keep_alive:
-            self._end()
+                self._advance()
+        except Exception:  # noqa: BLE001 - a bug here costs one connection
+            _log.exception("a connection failed", traceparent=request.traceparent)
+            self._transport.abort()
 
-    def _sent(self, joined: Joined) -> None:
-        joined.flush()
-        self.on_response_complete()
-
-    def on_response_complete(self) -> None:
-        self.server_state.total_requests += 1
-        if self.transport.is_closing():
-            return
-        if self.pipeline:
-            self._start_asgi_task(*self.pipeline.pop())
+    async def _answer(self, request: Request, answer: Response | Coroutine[Any, Any, Response]) -> None:
+        answered = answer if isinstance(answer, Response) else await answer
+        self._work.answered()
+        if self._writer.full:
+            await self._writer.drain()
+        if isinstance(answered.body, bytes):
+            self._respond(request, answered)
         else:
-            self.flow.resume_reading()
-            self._wait_for_more()
+            await self._stream(request, answered, answered.body)
 
-    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
-        self._answering = cycle
-        super()._start_asgi_task(cycle, app)
+    async def _check(self, request: Request) -> None:
+        refused = await self._front.dispatcher.check(request)
+        if refused is not None:
+            self._respond(request, refused, last=True)
+        elif self._reader.stage is _BODY:
+            self._writer.send(response.CONTINUE)
+            self._await(_BODY)
 
-    def _wait_for_more(self) -> None:
-        # A timer for each pause would cost more than it is worth: one runs on through many, and looks when it is due.
-        self._quiet_since = self.loop.time()
-        if self.timeout_keep_alive_task is None:
-            self._look_after(self.timeout_keep_alive)
+    async def _stream(self, request: Request, answered: Response, parts: AsyncIterator[bytes]) -> None:
+        """Sends a stream until it ends, or the client or the server ends it."""
+        bodiless, chunked = request.method == "HEAD", not request.old
+        last = self._is_last(request, answered)
+        self._work.streaming = not bodiless
+        self._pace()  # only whoever reads sees that a client is gone
+        self._writer.send(response.head(answered, self._front.date(), last=last, chunked=chunked))
+        try:
+            if not bodiless:
+                await self._writer.stream(parts, chunked=chunked)
+        except asyncio.CancelledError:
+            if not self._stopping or self._lost:
+                raise
+        finally:
+            self._work.streaming = False
+        if chunked and not bodiless:
+            self._writer.send(response.LAST_CHUNK)
+        self._responded(last=last or self._stopping)
 
-    def _look_after(self, seconds: float) -> None:
-        self.timeout_keep_alive_task = self.loop.call_later(seconds, self.timeout_keep_alive_handler)
+    def _respond(self, request: Request, answered: Response, *, last: bool = False) -> None:
+        self._send(answered, last=last or self._is_last(request, answered), bodiless=request.method == "HEAD")
 
-    def _unset_keepalive_if_required(self) -> None:
-        """Leaves the timer alone."""
-
-    def timeout_keep_alive_handler(self) -> None:
-        self.timeout_keep_alive_task = None
-        left = self._quiet_since + self.timeout_keep_alive - self.loop.time()
-        if left > 0:
-            self._look_after(left)
-        elif self._head_complete and self._between():
-            self._close()
-
-    def send_400_response(self, msg: str) -> None:
-        self._head_came()
-        self._question = None
-        if self.transport.is_closing():
+    def _send(self, answered: Response, *, last: bool, bodiless: bool = False) -> None:
+        assert isinstance(answered.body, bytes), "streams are sent by _stream"
+        if self._lost:
             return
-        if self._last_is_to_come():
-            self._refused = True
-        elif self._head_bytes > self.limits.head_bytes:
-            reason = f"the head of the request is longer than {self.limits.head_bytes} bytes"
-            self._refuse(b"431 Request Header Fields Too Large", Failure(reason, "request too large"))
+        head = response.head(answered, self._front.date(), last=last)
+        if bodiless:
+            self._writer.send(head)
         else:
-            self._refuse(b"400 Bad Request", Failure("this is not an HTTP request", Malformed.title))
+            self._writer.send(head, answered.body)
+        self._responded(last=last)
 
-    def _last_is_to_come(self) -> bool:
-        """Whether a request that came whole waits for its answer: the last such gets the last answer there is.
+    def _responded(self, *, last: bool) -> None:
+        if last:
+            self._finish()
+        elif self._awaited is _IDLE:
+            self._await(_IDLE)  # the client has its whole time for the next request
 
-        One behind it that has not come whole is dropped.
-        """
-        while self.pipeline and self.pipeline[0][0].more_body:
-            self.pipeline.popleft()
-        last = self.pipeline[0][0] if self.pipeline else self._answering
-        if last is None or last.response_complete or last.more_body:
+    def _is_last(self, request: Request, answered: Response) -> bool:
+        """Whether the connection ends with a response."""
+        reader = self._reader
+        if request.last or answered.last:
+            return True
+        if reader.complete:
             return False
-        last.keep_alive = False
-        return True
+        return reader.over or (self._ended and not reader.left) or (self._stopping and reader.stage is not _BODY)
 
-    def _refuse(self, status: bytes, failure: Failure) -> None:
-        """Answers and takes no more."""
-        body = msgspec.json.encode(failure)
-        self._outgoing.send()
-        self.transport.write(
-            b"HTTP/1.1 %b\r\nconnection: close\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n%b"
-            % (status, len(body), body)
-        )
-        self._tell_gone()
-        self._refused = True
-        self._end()
+    def _refuse(self, error: Refused | BlazonError) -> None:
+        """Refuses the request that is being read. If one before it is unanswered, that gets the last response."""
+        request = self._reader.request
+        self._reader.end()
+        if self._work.request is not None:
+            return
+        if isinstance(error, Refused):
+            self._send(response.of_refusal(error), last=True)
+        elif request is not None:
+            self._respond(request, self._front.dispatcher.refuse(request, error), last=True)
 
-    def _tell_gone(self) -> None:
-        """Tells the request whose turn it is that nothing more will come. uvicorn tells only the last one there is."""
-        if self._answering is not None:
-            self._answering.disconnected = True
-            self._answering.message_event.set()
+    # Ending
 
-    def _end(self) -> None:
-        """Sends what was answered, and no more. Who was refused may be sending yet, and is to read why."""
-        self._outgoing.send()
-        if not self._refused:
+    def _finish(self) -> None:
+        """Sends nothing after the last response."""
+        self._reader.end()
+        if self._charged:
+            self._charge()
+        if self._ended:
             self._close()
             return
-        if self.transport.can_write_eof():
-            self.transport.write_eof()
-        self.loop.call_later(_LINGER, self._close)
-
-    def _between(self) -> bool:
-        """Whether every request that came is answered."""
-        return self.cycle is None or self.cycle.response_complete
-
-    def _wait_for_head(self) -> None:
-        self._head_timer = self.loop.call_later(self.limits.head_seconds, self._head_is_late)
-
-    def _head_is_late(self) -> None:
-        if self._last_is_to_come():
-            self._refused = True
-        else:
-            self._close()
-
-    def _head_came(self) -> None:
-        if self._head_timer is not None:
-            self._head_timer.cancel()
-            self._head_timer = None
+        self._writer.finish()
+        self._pause(pause=False)  # what still comes is thrown away
 
     def _close(self) -> None:
-        self._outgoing.send()
-        if not self.transport.is_closing():
-            self.transport.close()
+        self._reader.end()
+        self._writer.close()
 
-
-def _without_offer(data: bytes) -> bytes:
-    """Passes an offer to upgrade over (RFC 9110 §7.8): the parser would take the body for the other protocol."""
-    head, end, rest = data.partition(b"\r\n\r\n")
-    return _OFFER.sub(b"\r\npassed-over:", head) + end + rest
+    def _arrival_is_late(self) -> None:
+        stage = self._reader.stage
+        if self._writer.finished or self._reader.over:
+            return
+        if stage is _BODY:
+            self._refuse(TooSlow(f"the body did not come within {self._limits.body_seconds:g} seconds"))
+        elif not self._busy:
+            self._writer.leave()
+        elif stage is _HEAD:
+            self._reader.over = True

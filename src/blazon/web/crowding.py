@@ -1,6 +1,6 @@
-"""Connections beyond what the limit of open files has room for: they are refused, counted, and said.
+"""Connections beyond what the limit of open files has room for: they are refused, counted and reported.
 
-Without that the event loop resets them without a word, and the last files are taken from the database and from Redis.
+Without that, they would take the last files from the database and from Redis.
 """
 
 import asyncio
@@ -15,7 +15,7 @@ from blazon.errors import Unavailable
 from blazon.health import Health
 from blazon.web.failures import Failure
 
-__all__ = ["Crowding"]
+__all__ = ["NO_ROOM", "Crowding"]
 
 _RESERVED: Final = 256
 """Files kept for everything else, or half of them when there are few."""
@@ -26,11 +26,11 @@ _EVERY: Final = 60.0
 _PART: Final = "connections"
 
 _BODY: Final = msgspec.json.encode(Failure("too many connections are open; try again in a moment", Unavailable.title))
-_NO_ROOM: Final = (
+NO_ROOM: Final = (
     b"HTTP/1.1 503 Service Unavailable\r\nconnection: close\r\nretry-after: 1\r\n"
     b"content-type: application/json\r\ncontent-length: %d\r\n\r\n%b" % (len(_BODY), _BODY)
 )
-"""What a connection that is refused gets, before it has asked for anything."""
+"""What a connection that is refused is sent, before it has asked for anything."""
 
 _log = structlog.get_logger("blazon.web")
 
@@ -50,12 +50,10 @@ class Crowding:
         self._since_last_line = 0
         self._timer: asyncio.TimerHandle | None = None
 
-    def admits(self, transport: asyncio.Transport, connections: int) -> bool:
-        """Whether a new connection may stay, with which so many are open. Closes one that may not, and counts it."""
-        if connections <= self._most:
+    def admits(self, connections: int) -> bool:
+        """Whether one more connection may be opened while so many are open. If not, it is counted as refused."""
+        if connections < self._most:
             return True
-        transport.write(_NO_ROOM)
-        transport.close()
         self._refused.inc()
         self._since_last_line += 1
         if self._timer is None:

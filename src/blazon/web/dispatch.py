@@ -1,42 +1,32 @@
-"""The dispatcher: an ASGI application that serves routes.
+"""The dispatcher: requests → responses.
 
-It finds the route, reads and checks the request, finds out who asks, calls the room, and writes the answer. Every error
-becomes an answer in `failures`; what is no BlazonError is a bug, is logged with its trace, and answers 500.
+It finds the route, reads and checks the request, authenticates the caller, calls the room's handler, and encodes what
+that returns. It knows neither sockets nor rooms. Every error becomes a response in `failures`; an exception that is not
+a BlazonError is a bug: it is logged with its traceback and answered 500.
 """
 
 import asyncio
+import contextlib
 import time
-from collections.abc import Awaitable, Callable, Iterable, MutableMapping, Sequence
-from typing import Any, NamedTuple, Protocol
+from collections.abc import Awaitable, Coroutine, Iterable
+from typing import Any, Protocol
 
 import msgspec
 import structlog
 
 from blazon.caller import ANONYMOUS, Caller
-from blazon.errors import BlazonError, Malformed, MethodNotAllowed, NotFound, OutcomeUnknown, TooLarge, Unavailable
-from blazon.web import answers, json, reading
-from blazon.web.answers import Send, Written
-from blazon.web.deadlines import Deadlines
+from blazon.errors import BlazonError, Malformed, MethodNotAllowed, OutcomeUnknown, Unavailable
+from blazon.web import json, query, request, response
+from blazon.web.failures import Failure
 from blazon.web.metrics import HttpMetrics
-from blazon.web.paths import Node, Paths
-from blazon.web.reading import Asked, Receive
-from blazon.web.route import AnyRoute, Auth, BinaryRoute, Call
+from blazon.web.request import Request
+from blazon.web.response import Response
+from blazon.web.route import AnyRoute, Auth, Call, Reply
+from blazon.web.router import Router
 
-__all__ = ["Authenticator", "Dispatcher", "Limits", "Question", "Receive", "Resource", "Scope"]
-
-Scope = MutableMapping[str, Any]
-Resource = Callable[[Scope, Receive, Send], Awaitable[None]]
-"""An ASGI application for one path that is not JSON: pages, metrics, streams."""
+__all__ = ["Authenticator", "Dispatcher"]
 
 _log = structlog.get_logger("blazon.http")
-
-
-class Limits(msgspec.Struct, frozen=True):
-    """What a request may cost. Bytes and seconds."""
-
-    body_bytes: int = 1024 * 1024
-    body_seconds: float = 20.0
-    request_seconds: float = 30.0
 
 
 class Authenticator(Protocol):
@@ -48,248 +38,176 @@ class Authenticator(Protocol):
 
 
 class _Bound:
-    """A route with what it needs at run time."""
+    """A route with what serving it needs, computed once."""
 
-    __slots__ = (
-        "at_once",
-        "decoder",
-        "metrics",
-        "no_body",
-        "no_query",
-        "parameters",
-        "route",
-        "takes_body",
-    )
+    __slots__ = ("auth", "decoder", "handler", "metrics", "no_body", "no_query", "parameters", "route")
 
     def __init__(self, route: AnyRoute, metrics: HttpMetrics) -> None:
-        if route.at_once is not None and route.auth is not Auth.NONE:
-            raise ValueError(f"{route.method} {route.path}: who asks must be found out first, so it cannot be at once")
         self.route = route
+        self.auth = route.auth
+        self.handler = route.handler
         self.parameters = route.parameters
-        self.decoder: msgspec.json.Decoder[Any] = msgspec.json.Decoder(route.body)
-        self.takes_body = route.takes_body
+        self.decoder: msgspec.json.Decoder[Any] | None = msgspec.json.Decoder(route.body) if route.takes_json else None
         self.no_body = None if route.takes_body else route.body()
         self.no_query = route.query()
-        self.at_once = route.at_once
-        self.metrics = metrics.of(route.method, route.path)
-
-
-class _BoundBinary:
-    """A route of octets with what it needs at run time."""
-
-    __slots__ = ("at_once", "metrics", "route")
-
-    def __init__(self, route: BinaryRoute, metrics: HttpMetrics) -> None:
-        self.route = route
-        self.at_once = route.at_once
         self.metrics = metrics.of(route.method, route.path)
 
 
 class Dispatcher:
-    """Serves routes and resources."""
+    """Serves routes."""
 
     def __init__(
         self,
         routes: Iterable[AnyRoute],
         authenticator: Authenticator,
         metrics: HttpMetrics,
-        limits: Limits,
         *,
         once_secret: bytes,
         trusted_proxies: frozenset[str] = frozenset(),
         log_requests: bool = False,
     ) -> None:
-        self._paths: Paths[_Bound | _BoundBinary, Resource] = Paths()
+        self._router: Router[_Bound] = Router()
         self._authenticator = authenticator
-        self._limits = limits
         self._once_secret = once_secret
-        self._deadlines = Deadlines(limits.request_seconds)
-        self._bodies = Deadlines(limits.body_seconds)
         self._trusted_proxies = trusted_proxies
         self._log_requests = log_requests
         self._unmatched = metrics.of("", "")
-        self._metrics = metrics
         for route in routes:
-            self._paths.add(_Bound(route, metrics))
+            self._router.add(route.method, route.path, _Bound(route, metrics))
 
-    def add_binary(self, route: BinaryRoute) -> None:
-        """Serves a route of octets."""
-        self._paths.add(_BoundBinary(route, self._metrics))
-
-    def add_resource(self, path: str, resource: Resource) -> None:
-        """Serves GET and HEAD of one path with an ASGI application of its own."""
-        self._paths.place(path).resource = resource
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serves one request (ASGI 3)."""
+    def answer(self, asked: Request) -> Response | Coroutine[Any, Any, Response]:
+        """The response to a request, or a coroutine that returns it if its handler must wait."""
         started = time.perf_counter()
-        client = scope.get("client")
-        asked = Asked(
-            scope["method"],
-            scope["path"],
-            scope["query_string"],
-            scope["headers"],
-            client[0] if client else "",
-            receive=receive,
-            old=scope["http_version"] != "1.1",
-        )
+        bound = None
         try:
-            _check_host(asked)
-            node, values = self._paths.find(scope["raw_path"].decode("ascii"))
-            if node.resource is not None and asked.method in ("GET", "HEAD"):
-                await node.resource(scope, receive, send)
-                return
-            question = Question(_of_method(node, asked.method), values)
-        except Exception as error:  # noqa: BLE001 - each is an answer to the caller
-            written = self._failed(error, asked)
-            self._count(None, asked, written.status, started)
-        else:
-            written = await self.answer(question, asked)
-        await answers.send(send, written)
+            bound, values = self._find(asked)
+            if bound.auth is Auth.NONE:
+                reply = bound.handler(self._call(bound, values, ANONYMOUS, asked))
+            else:
+                reply = self._authenticated(bound, values, asked)
+            if not isinstance(reply, Reply):
+                return self._answer_later(bound, asked, reply, started)
+            answered = response.of_reply(reply, bound.route, asked.headers)
+        except Exception as error:  # noqa: BLE001 - each is a response to the caller
+            answered = self._failed(error, bound, asked)
+        self._count(bound, asked, answered.status, started)
+        return answered
 
-    def question(self, method: str, path: str) -> "Question | None":
-        """What `answer` needs to answer a request to a path, as it came, when a route serves it."""
-        try:
-            node, values = self._paths.find(path)
-        except NotFound:
-            return None
-        bound = node.routes.get(method)
-        return None if bound is None else Question(bound, values)
-
-    async def answer(self, question: "Question", asked: Asked) -> Written:
-        """The answer to a request. In a task of its own: it is cancelled when it takes too long."""
+    async def check(self, asked: Request) -> Response | None:
+        """The response to a request that is refused for its head alone; None if its body is worth sending."""
         started = time.perf_counter()
-        bound, values = question
+        bound = None
         try:
-            _check_host(asked)
-            with self._deadlines.watch():
-                if isinstance(bound, _BoundBinary):
-                    body = await self._body(asked) if bound.route.method == "POST" else b""
-                    octets = await bound.route.handler(tuple(values), body)
-                    written = answers.of_octets(octets, asked.headers, bound.route.method)
-                else:
-                    call = await self._read(bound, values, asked)
-                    written = answers.of_reply(await bound.route.handler(call))
+            bound, _ = self._find(asked)
+            await self._authenticate(bound.auth, asked.headers)
+            self._check_head(bound, asked)
+        except Exception as error:  # noqa: BLE001 - each is a response to the caller
+            refused = self._failed(error, bound, asked)
+            self._count(bound, asked, refused.status, started)
+            return refused
+        return None
+
+    def refuse(self, asked: Request, error: BlazonError) -> Response:
+        """The response to a request that no handler finished, in the form its route declares."""
+        bound = None
+        with contextlib.suppress(BlazonError):  # the error to tell is the one that was given
+            bound, _ = self._find(asked)
+        refused = self._failed(error, bound, asked)
+        self._count(bound, asked, refused.status, time.perf_counter())
+        return refused
+
+    def _find(self, asked: Request) -> tuple[_Bound, list[str]]:
+        if not asked.old and asked.headers.one(b"host") is None:
+            raise Malformed("the header Host is missing (RFC 9112 §3.2)")
+        methods, values = self._router.find(asked.path)
+        # HEAD is GET whose response is sent without its body (RFC 9110 §9.3.2).
+        bound = methods.get("GET" if asked.method == "HEAD" else asked.method)
+        if bound is None:
+            allowed = (*sorted(methods), *(("HEAD",) if "GET" in methods else ()))
+            raise MethodNotAllowed(f"this path takes {', '.join(allowed)}", allowed)
+        return bound, values
+
+    async def _authenticated(self, bound: _Bound, values: list[str], asked: Request) -> Reply:
+        caller = await self._authenticate(bound.auth, asked.headers)
+        reply = bound.handler(self._call(bound, values, caller, asked))
+        return reply if isinstance(reply, Reply) else await reply
+
+    async def _answer_later(self, bound: _Bound, asked: Request, reply: Awaitable[Reply], started: float) -> Response:
+        try:
+            answered = response.of_reply(await reply, bound.route, asked.headers)
         except asyncio.CancelledError as error:
             task = asyncio.current_task()
             if task is None or task.cancelling():
                 raise
-            written = self._failed(error, asked, bound)  # nobody cancelled this: it waited for something that was
-        except Exception as error:  # noqa: BLE001 - each is an answer to the caller
-            written = self._failed(error, asked, bound)
-        self._count(bound, asked, written.status, started)
-        return written
+            answered = self._failed(error, bound, asked)  # the handler awaited something that was cancelled: a bug
+        except Exception as error:  # noqa: BLE001 - each is a response to the caller
+            answered = self._failed(error, bound, asked)
+        self._count(bound, asked, answered.status, started)
+        return answered
 
-    def given_up(self, asked: Asked) -> Written:
-        """The answer to a request that is not done when the server must stop."""
-        return self._failed(
-            OutcomeUnknown("Blazon stops, and this was not done in time; it may have happened, or may happen yet"),
-            asked,
-        )
-
-    def answer_at_once(self, question: "Question", asked: Asked) -> Written | None:
-        """The answer to a request that has come whole, from memory; None when it takes `answer`.
-
-        A task, its timers and its messages cost several times what such an answer does.
-        """
-        bound, values = question
-        if bound.at_once is None or len(asked.body) > self._limits.body_bytes:
-            return None
-        started = time.perf_counter()
-        try:
-            _check_host(asked)
-            if isinstance(bound, _BoundBinary):
-                octets = bound.at_once(tuple(values), asked.body)
-                if octets is None:
-                    return None
-                written = answers.of_octets(octets, asked.headers, bound.route.method)
-            else:
-                if bound.takes_body and reading.announces_body(asked.headers):
-                    reading.check_json(asked.headers, bound.route.media)
-                reply = bound.at_once(self._call(bound, values, ANONYMOUS, bound.no_query, asked, asked.body))
-                if reply is None:
-                    return None
-                written = answers.of_reply(reply)
-        except Exception as error:  # noqa: BLE001 - each is an answer to the caller
-            written = self._failed(error, asked, bound)
-        self._count(bound, asked, written.status, started)
-        return written
-
-    def _failed(self, error: BaseException, asked: Asked, bound: "_Bound | _BoundBinary | None" = None) -> Written:
-        """The answer to a request that failed. What is neither ours nor a time that is up is a bug."""
+    def _failed(self, error: BaseException, bound: _Bound | None, asked: Request) -> Response:
         if isinstance(error, TimeoutError):
-            error = OutcomeUnknown(
-                f"this took longer than {self._limits.request_seconds:g} seconds and may happen yet; what was sent with"
-                " an Idempotency-Key can safely be sent again"
-            )
+            error = OutcomeUnknown("this took too long and may still happen")
         elif not isinstance(error, BlazonError):
             trace = asked.traceparent
-            _log.error(
-                "a request failed", method=asked.method, path=_declared(bound), traceparent=trace, exc_info=error
-            )
+            path = _declared_path(bound)
+            _log.error("a request failed", method=asked.method, path=path, traceparent=trace, exc_info=error)
             error = BlazonError(f"this is a bug of Blazon; the log has it under {trace.split('-')[1]}")
-        return answers.of_error(error, asked.headers, asked.path)
+        # Where no route is, the error looks like those of the routes nearby.
+        bound = bound or self._router.nearest(asked.path)
+        return response.of_error(error, Failure if bound is None else bound.route.failure, asked.headers)
 
-    def _count(self, bound: "_Bound | _BoundBinary | None", asked: Asked, status: int, started: float) -> None:
+    def _count(self, bound: _Bound | None, asked: Request, status: int, started: float) -> None:
         seconds = time.perf_counter() - started
-        (bound.metrics if bound is not None else self._unmatched).observe(status, seconds)
+        (self._unmatched if bound is None else bound.metrics).observe(status, seconds)
         if self._log_requests:
             _log.info(
                 "request",
                 method=asked.method,
-                path=_declared(bound),
+                path=_declared_path(bound),
                 status=status,
                 seconds=round(seconds, 6),
                 traceparent=asked.traceparent,
             )
 
-    async def _read(self, bound: "_Bound", values: Sequence[str], asked: Asked) -> Call[Any, Any]:
-        route = bound.route
-        caller = await self._authenticate(route.auth, asked.headers)
-        query = reading.query_of(asked.query, route.query) if asked.query else bound.no_query
-        if bound.takes_body and reading.announces_body(asked.headers):
-            reading.check_json(asked.headers, bound.route.media)
-        raw = await self._body(asked) if bound.takes_body else b""
-        return self._call(bound, values, caller, query, asked, raw)
+    def _check_head(self, bound: _Bound, asked: Request) -> msgspec.Struct:
+        """Checks what can be refused before the body is read; returns the query."""
+        parameters: msgspec.Struct = bound.no_query
+        if asked.query:
+            parameters = query.query_of(asked.query, bound.route.query)
+        if bound.decoder is not None and request.announces_body(asked.headers):
+            request.check_json(asked.headers, bound.route.consumes)
+        return parameters
 
-    async def _body(self, asked: Asked) -> bytes:
-        limit = self._limits.body_bytes
-        if asked.receive is not None:
-            return await reading.body_of(asked.headers, asked.receive, limit, self._bodies)
-        if len(asked.body) > limit:
-            raise TooLarge(f"the body is longer than {limit} bytes, which is all that is read")
-        return asked.body
-
-    def _call(
-        self,
-        bound: "_Bound",
-        values: Sequence[str],
-        caller: Caller,
-        query: msgspec.Struct,
-        asked: Asked,
-        raw: bytes,
-    ) -> Call[Any, Any]:
-        """A request, read and checked. `raw` is its body."""
-        headers = asked.headers
-        body = json.read(raw, bound.decoder) if bound.takes_body else bound.no_body
-        once = None
-        if asked.method == "POST":
-            once = reading.idempotency_key(headers, caller.id, asked.method, asked.path, raw, self._once_secret)
+    def _call(self, bound: _Bound, values: list[str], caller: Caller, asked: Request) -> Call[Any, Any]:
+        """A request, read and checked."""
+        parameters = self._check_head(bound, asked)
+        headers, body = asked.headers, bound.no_body
+        if body is None:
+            body = asked.body if bound.decoder is None else json.read(asked.body, bound.decoder)
+        once = expected = None
+        if b"idempotency-key" in headers.sent and asked.method == "POST":
+            once = request.idempotency_key(headers, caller.id, asked.method, asked.path, asked.body, self._once_secret)
+        if b"if-match" in headers.sent:
+            expected = request.expected_revisions(headers)
+        address = asked.peer
+        if address in self._trusted_proxies:
+            address = request.address_of(headers, address, self._trusted_proxies)
         caller = Caller(
             id=caller.id,
             session=caller.session,
             epoch=caller.epoch,
             traceparent=asked.traceparent,
-            address=reading.address_of(headers, asked.peer, self._trusted_proxies),
+            address=address,
             once=once,
-            expected=reading.expected_revisions(headers),
+            expected=expected,
         )
-        return Call(caller, headers, dict(zip(bound.parameters, values, strict=True)), query, body)
+        return Call(caller, headers, dict(zip(bound.parameters, values, strict=True)), parameters, body)
 
-    async def _authenticate(self, auth: Auth, headers: reading.Headers) -> Caller:
+    async def _authenticate(self, auth: Auth, headers: request.Headers) -> Caller:
         if auth is Auth.NONE:
             return ANONYMOUS
-        token = reading.bearer_token(headers)
+        token = request.bearer_token(headers)
         if auth is not Auth.OPTIONAL:
             return await self._authenticator.authenticate(token, refresh=auth is Auth.REFRESH)
         try:
@@ -300,34 +218,9 @@ class Dispatcher:
             return ANONYMOUS
 
 
-def _declared(bound: "_Bound | _BoundBinary | None") -> str:
-    """The path of a request as its route declares it; empty when there is no route.
+def _declared_path(bound: _Bound | None) -> str:
+    """The path of a request as its route declares it; empty if no route serves it.
 
-    A request's own path is not logged: a key can stand in it, when a client takes it for an id.
+    The path as it was sent is not logged: a client that takes a key for an id puts the key there.
     """
     return "" if bound is None else bound.route.path
-
-
-def _of_method(node: "Node[_Bound | _BoundBinary, Resource]", method: str) -> _Bound | _BoundBinary:
-    # HEAD is GET whose answer has no body (RFC 9110 §9.3.2); the server leaves it out.
-    bound = node.routes.get("GET" if method == "HEAD" else method)
-    if bound is None:
-        allowed = sorted(node.routes)
-        if node.resource is not None:
-            allowed.append("GET")
-        if "GET" in allowed:
-            allowed.append("HEAD")
-        raise MethodNotAllowed(f"this path takes {', '.join(allowed)}", tuple(allowed))
-    return bound
-
-
-class Question(NamedTuple):
-    """What a request is for: its route, and the values of its path's parameters."""
-
-    bound: "_Bound | _BoundBinary"
-    values: list[str]
-
-
-def _check_host(asked: Asked) -> None:
-    if not asked.old and asked.headers.one(b"host") is None:
-        raise Malformed("the header Host is missing (RFC 9112 §3.2)")

@@ -1,12 +1,10 @@
-"""Errors → HTTP answers, in this one place.
+"""Errors → HTTP responses, in this one place.
 
-The body is `{"error": <what exactly>, "message": <what kind>}`, as clients of the first dialect expect it, below some
-paths that of the dialect spoken there (decision C2), or a problem document (RFC 9457) when the request's Accept header
-asks for one. Clients of the PKI dialect compare `err` with the texts they know (decision C16), so it holds nothing else
-where there is such a text; `detail` has the rest.
+The body is the one that the route declares (`Route.failure`), because existing clients of different rooms read
+different fields (decision C2). It is a problem document (RFC 9457) if the request's Accept header asks for one.
 """
 
-from typing import Final
+from typing import Final, Protocol, Self
 
 import msgspec
 
@@ -33,16 +31,10 @@ from blazon.errors import (
     Unavailable,
     UnsupportedMedia,
 )
-from blazon.web.json import IncompleteBody
 
-__all__ = ["PROBLEM", "STATUS", "Failure", "PkiFailure", "body_of", "headers_of", "shape_at", "status_of"]
+__all__ = ["PROBLEM", "STATUS", "ErrorBody", "Failure", "body_of", "headers_of", "status_of"]
 
 PROBLEM: Final = "application/problem+json"
-
-_PKI_PATHS: Final = ("/api/ca/", "/api/va/")
-
-_INCOMPLETE: Final = "struct validation error"
-"""The text by which clients of the PKI dialect recognise that a body lacks a field (fact sheet §2c.1)."""
 
 STATUS: Final[dict[type[BlazonError], int]] = {
     BlazonError: 500,
@@ -71,22 +63,29 @@ STATUS: Final[dict[type[BlazonError], int]] = {
 """Every branch of the error tree and its status; a class below a branch has the status of its branch."""
 
 
+class ErrorBody(Protocol):
+    """The body of an error response, a struct that is sent as JSON. A room with its own dialect declares its own."""
+
+    @classmethod
+    def of(cls, error: BlazonError) -> Self:
+        """The body for an error."""
+        ...
+
+
 class Failure(msgspec.Struct, frozen=True):
-    """What went wrong: `error` what exactly, `message` what kind of thing."""
+    """What went wrong: `error` says exactly what, `message` which kind of error it is."""
 
     error: str
     message: str
 
-
-class PkiFailure(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What went wrong: `err` in the words clients match on, where there are such, and `detail` the rest."""
-
-    err: str
-    detail: str = ""
+    @classmethod
+    def of(cls, error: BlazonError) -> Self:
+        """The body for an error."""
+        return cls(error.text, error.title)
 
 
 class _Problem(msgspec.Struct, frozen=True):
-    """RFC 9457 §3.1; the type is about:blank, so `title` is the kind and `status` says the rest."""
+    """RFC 9457 §3.1. The type is about:blank, so `title` names the kind of error."""
 
     title: str
     status: int
@@ -95,7 +94,7 @@ class _Problem(msgspec.Struct, frozen=True):
 
 
 def status_of(error: BlazonError) -> int:
-    """The status of an error: that of the nearest class above it in the tree."""
+    """The status of an error: that of its nearest ancestor in the tree."""
     return next(STATUS[kind] for kind in type(error).__mro__ if kind in STATUS)
 
 
@@ -110,21 +109,12 @@ def headers_of(error: BlazonError) -> list[tuple[str, str]]:
     if isinstance(error, Unavailable):
         return [("retry-after", "1")]
     if isinstance(error, TooLarge | TooSlow):
-        return [("connection", "close")]  # the rest of the body is not waited for
+        return [("connection", "close")]  # the rest of the body is not read
     return []
 
 
-def shape_at(path: str) -> type[Failure] | type[PkiFailure]:
-    """The body of errors at a path."""
-    return PkiFailure if path.startswith(_PKI_PATHS) else Failure
-
-
-def body_of(error: BlazonError, *, problem: bool, path: str = "") -> bytes:
-    """The body of an error's answer at a path."""
+def body_of(error: BlazonError, shape: type[ErrorBody], *, problem: bool) -> bytes:
+    """The body of an error response: a problem document, or JSON of the given shape."""
     if problem:
         return msgspec.json.encode(_Problem(error.title, status_of(error), error.text))
-    if shape_at(path) is not PkiFailure:
-        return msgspec.json.encode(Failure(error.text, error.title))
-    if isinstance(error, IncompleteBody):
-        return msgspec.json.encode(PkiFailure(_INCOMPLETE, error.text))
-    return msgspec.json.encode(PkiFailure(error.reason or error.title, error.detail))
+    return msgspec.json.encode(shape.of(error))

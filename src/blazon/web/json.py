@@ -1,7 +1,7 @@
 """Reading JSON from strangers.
 
-msgspec reads the fields; what it lets pass and we do not is refused here: a name twice in one object (RFC 8259 §4
-leaves open which one counts), U+0000, which PostgreSQL cannot keep, and nesting beyond reason.
+msgspec reads the fields. What it accepts and Blazon does not is refused here: a name that is repeated in one object
+(RFC 8259 §4 leaves open which one counts), U+0000, which PostgreSQL cannot store, and nesting beyond reason.
 """
 
 import json
@@ -45,7 +45,7 @@ _SPACE: Final = " \t\n\r"
 
 
 def _scan(text: str) -> Any:
-    """The value that is all of a text. Raises ValueError, RecursionError."""
+    """The value of a text that holds nothing else. Raises ValueError, RecursionError."""
     text = text.rstrip(_SPACE)
     value, end = _begin(text, len(text) - len(text.lstrip(_SPACE)))
     if end != len(text):

@@ -18,7 +18,7 @@ from blazon.errors import (
     Unavailable,
     UnsupportedMedia,
 )
-from blazon.web.failures import STATUS, shape_at
+from blazon.web.failures import STATUS, Failure
 from blazon.web.route import AnyRoute, Auth
 
 __all__ = ["document"]
@@ -28,18 +28,20 @@ _REFERENCE = "#/components/schemas/{name}"
 
 def document(routes: Iterable[AnyRoute], title: str, description: str) -> dict[str, Any]:
     """The document for some routes."""
-    routes = list(routes)
-    shapes: set[type[Any]] = {shape_at(route.path) for route in routes} | {shape_at("")}
+    routes = [route for route in routes if route.described]
+    shapes: set[type[Any]] = {route.failure for route in routes} | {Failure}
     for route in routes:
-        shapes |= {shape for shape in (route.answer, route.body if route.takes_body else None) if shape is not None}
+        bodies = (route.answer, route.body if route.takes_body else None)
+        shapes |= {shape for shape in bodies if shape is not None and shape is not bytes}
     ordered = sorted(shapes, key=lambda shape: shape.__name__)
     _, schemas = msgspec.json.schema_components(ordered, ref_template=_REFERENCE)
     for shape in ordered:
-        if shape.__name__ not in (*schemas, "list", "dict"):  # a list or a map of structs has no name of its own
+        if shape.__name__ not in (*schemas, "list", "dict"):  # lists and maps of structs have no names of their own
             raise ValueError(f"two routes have a struct called {shape.__name__}; give one another name")
     paths: dict[str, dict[str, Any]] = {}
     for route in routes:
-        paths.setdefault(route.path, {})[route.method.lower()] = _operation(route)
+        # A parameter that is the rest of the path, slashes included, cannot be described as such.
+        paths.setdefault(route.path.replace("*}", "}"), {})[route.method.lower()] = _operation(route)
     return {
         "openapi": "3.1.0",
         "info": {"title": title, "version": __version__, "description": description},
@@ -61,9 +63,13 @@ def _operation(route: AnyRoute) -> dict[str, Any]:
         "security": _security(route.auth),
     }
     if route.takes_body:
-        schema = _schema(route.body)
-        operation["requestBody"] = {"required": True, "content": {"application/json": {"schema": schema}}}
+        operation["requestBody"] = {"required": True, "content": {route.consumes[0]: _media(route.body)}}
     return operation
+
+
+def _media(shape: Any) -> dict[str, Any]:
+    """What a body is: its schema, or nothing but its media type, if it is not JSON."""
+    return {} if shape is bytes else {"schema": _schema(shape)}
 
 
 def _schema(shape: Any) -> dict[str, Any]:
@@ -91,14 +97,14 @@ def _query_parameters(route: AnyRoute) -> list[dict[str, Any]]:
     for name, declared in shape.get("properties", {}).items():
         schema = _inlined(declared, components)
         description = schema.pop("description", "")
-        if "enum" in schema:  # a word that is given and empty asks for nothing
+        if "enum" in schema:  # an empty word is the same as no parameter
             schema["enum"] = ["", *schema["enum"]]
         found.append({"name": name, "in": "query", "description": description, "schema": schema})
     return found
 
 
 def _inlined(schema: dict[str, Any], components: dict[str, Any]) -> dict[str, Any]:
-    """A parameter's schema with what it refers to put in its place, and `null` taken out: a query knows no null."""
+    """A parameter's schema with its references resolved and without `null`, which a query cannot express."""
     if "$ref" in schema:
         return _inlined(dict(components[schema["$ref"].rpartition("/")[2]]), components)
     if "anyOf" in schema:
@@ -112,7 +118,7 @@ def _inlined(schema: dict[str, Any], components: dict[str, Any]) -> dict[str, An
 def _header_parameters(route: AnyRoute) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = []
     if _takes_key(route):
-        description = "A key for this request; sent again with the same key, it gets its first answer again."
+        description = "A key for this request. Sent again with the same key, it gets its first response again."
         found.append(_header("Idempotency-Key", description))
     if route.method in ("PUT", "PATCH"):
         found.append(_header("If-Match", "Do it only if the entity still has this ETag."))
@@ -130,9 +136,9 @@ def _header(name: str, description: str) -> dict[str, Any]:
 def _responses(route: AnyRoute) -> dict[str, Any]:
     success: dict[str, Any] = {"description": HTTPStatus(route.status).phrase}
     if route.answer is not None:
-        success["content"] = {"application/json": {"schema": _schema(route.answer)}}
+        success["content"] = {route.produces: _media(route.answer)}
     responses = {str(route.status): success}
-    failure = shape_at(route.path).__name__
+    failure = route.failure.__name__
     for kind in sorted(_errors(route), key=lambda kind: STATUS[kind]):
         status = str(STATUS[kind])
         responses.setdefault(
@@ -150,9 +156,11 @@ def _errors(route: AnyRoute) -> set[type[Any]]:
     if route.auth in (Auth.USER, Auth.REFRESH):
         found.add(Unauthenticated)
     if route.takes_body:
-        found |= {TooLarge, UnsupportedMedia}
+        found.add(TooLarge)
+    if route.takes_json:
+        found.add(UnsupportedMedia)
     if route.method in ("PUT", "PATCH"):
         found.add(PreconditionFailed)
-    if _takes_key(route):  # it may be that of another request
+    if _takes_key(route):  # the key may have been used for another request
         found.add(RuleBroken)
     return found

@@ -1,8 +1,9 @@
-"""What is served beside the routes: health, metrics, the OpenAPI document and a page to read it."""
+"""What is served beside the routes of rooms: health, metrics, the OpenAPI document and a page to read it."""
 
 import asyncio
 import html
 from collections.abc import Awaitable, Callable, Iterable, Mapping
+from http import HTTPStatus
 from typing import Any, Final
 
 import msgspec
@@ -12,24 +13,23 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from blazon import __version__
 from blazon.errors import Unavailable
 from blazon.health import Health
-from blazon.web.answers import Send
-from blazon.web.dispatch import Dispatcher, Receive, Resource, Scope
 from blazon.web.openapi import document
-from blazon.web.route import AnyRoute
+from blazon.web.route import AnyRoute, Auth, Call, NoBody, NoQuery, Reply, Route
 
-__all__ = ["add_pages"]
+__all__ = ["pages"]
 
 _TITLE: Final = "Blazon"
 _DESCRIPTION: Final = (
     "Device identity and events. Sign in at `/users/tokens/issue` and send the access token as"
     " `Authorization: Bearer <token>`. Every operation is recorded in the event log before it is answered."
 )
-# A page of ours holds no script and loads nothing.
-_PAGE_HEADERS: Final = [
-    (b"content-type", b"text/html; charset=utf-8"),
-    (b"content-security-policy", b"default-src 'none'; style-src 'unsafe-inline'"),
-    (b"x-content-type-options", b"nosniff"),
-]
+# The page holds no script and loads nothing.
+_PAGE_HEADERS: Final = (
+    ("content-security-policy", "default-src 'none'; style-src 'unsafe-inline'"),
+    ("x-content-type-options", "nosniff"),
+)
+
+_Plain = Call[NoBody, NoQuery]
 
 
 class _Check(msgspec.Struct, frozen=True):
@@ -54,59 +54,87 @@ class _Health(msgspec.Struct, frozen=True, omit_defaults=True):
     checks: Mapping[str, tuple[_Check, ...]] = {}
 
 
-def add_pages(
-    dispatcher: Dispatcher,
+class _Metrics:
+    """The text of the metrics, which takes milliseconds to write: requests that come meanwhile share the next one."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._registry = registry
+        self._writing = asyncio.Lock()
+        self._next: asyncio.Task[bytes] | None = None
+
+    async def text(self) -> bytes:
+        """The metrics as they are now, or later."""
+        if self._next is None:
+            self._next = asyncio.create_task(self._write())
+        return await asyncio.shield(self._next)
+
+    async def _write(self) -> bytes:
+        async with self._writing:
+            self._next = None
+            return await asyncio.to_thread(generate_latest, self._registry)
+
+
+def pages(
     routes: Iterable[AnyRoute],
     registry: CollectorRegistry,
     check: Callable[[], Awaitable[None]],
     health: Health,
     instance: str,
-) -> None:
-    """Serves `/health`, `/metrics`, `/openapi.json`, `/docs`. `check` raises Unavailable while the database is away."""
+) -> list[AnyRoute]:
+    """The routes of `/health`, `/metrics`, `/openapi.json` and `/docs`, of which the last two describe `routes`.
+
+    `check` raises Unavailable while the database is away.
+    """
     described = document(routes, _TITLE, _DESCRIPTION)
-    dispatcher.add_resource("/health", _health(check, health, instance))
-    dispatcher.add_resource("/metrics", _metrics(registry))
-    openapi = msgspec.json.encode(described)
-    dispatcher.add_resource("/openapi.json", _fixed(openapi, [(b"content-type", b"application/json")]))
-    dispatcher.add_resource("/docs", _fixed(_page(described).encode(), _PAGE_HEADERS))
+    openapi, page, metrics = msgspec.json.encode(described), _page(described).encode(), _Metrics(registry)
 
-
-def _fixed(body: bytes, headers: list[tuple[bytes, bytes]]) -> Resource:
-    async def serve(scope: Scope, receive: Receive, send: Send) -> None:
-        await _answer(send, 200, body, headers)
-
-    return serve
-
-
-def _health(check: Callable[[], Awaitable[None]], health: Health, instance: str) -> Resource:
-    async def serve(scope: Scope, receive: Receive, send: Send) -> None:
+    async def read_health(_: _Plain) -> Reply:
         checks: dict[str, tuple[_Check, ...]] = {
             part: (_Check("warn", trouble),) for part, trouble in health.troubles.items()
         }
-        status, code = "warn" if checks else "pass", 200
+        status, code = "warn" if checks else "pass", HTTPStatus.OK
         try:
             await check()
         except Unavailable as error:
-            status, code = "fail", 503
+            status, code = "fail", HTTPStatus.SERVICE_UNAVAILABLE
             checks["database"] = (_Check("fail", error.reason),)
-        answer = _Health(status, __version__, "", "blazon service", "", instance, checks)
-        await _answer(send, code, msgspec.json.encode(answer), [(b"content-type", b"application/health+json")])
+        return Reply(code, _Health(status, __version__, "", "blazon service", "", instance, checks))
 
-    return serve
+    async def read_metrics(_: _Plain) -> Reply:
+        return Reply(body=await metrics.text())
+
+    def read_openapi(_: _Plain) -> Reply:
+        return Reply(body=openapi)
+
+    def read_docs(_: _Plain) -> Reply:
+        return Reply(body=page, headers=_PAGE_HEADERS)
+
+    return [
+        _route("/health", "Read the health of the service", read_health, "application/health+json", _Health),
+        _route("/metrics", "Read the metrics", read_metrics, CONTENT_TYPE_LATEST),
+        _route("/openapi.json", "Read the description of the API", read_openapi, "application/json"),
+        _route("/docs", "Read the description of the API as a page", read_docs, "text/html; charset=utf-8"),
+    ]
 
 
-def _metrics(registry: CollectorRegistry) -> Resource:
-    async def serve(scope: Scope, receive: Receive, send: Send) -> None:
-        body = await asyncio.to_thread(generate_latest, registry)
-        await _answer(send, 200, body, [(b"content-type", CONTENT_TYPE_LATEST.encode())])
-
-    return serve
-
-
-async def _answer(send: Send, status: int, body: bytes, headers: list[tuple[bytes, bytes]]) -> None:
-    length = (b"content-length", str(len(body)).encode())
-    await send({"type": "http.response.start", "status": status, "headers": [*headers, length]})
-    await send({"type": "http.response.body", "body": body})
+def _route(
+    path: str,
+    summary: str,
+    handler: Callable[[_Plain], Reply | Awaitable[Reply]],
+    produces: str,
+    answer: type[Any] = bytes,
+) -> AnyRoute:
+    return Route(
+        method="GET",
+        path=path,
+        summary=summary,
+        handler=handler,
+        tag="pages",
+        answer=answer,
+        produces=produces,
+        auth=Auth.NONE,
+        described=False,
+    )
 
 
 _STYLE: Final = """
@@ -146,8 +174,8 @@ def _operation(method: str, path: str, operation: Mapping[str, Any], schemas: Ma
     parameters = f"<h4>Parameters</h4><table>{rows}</table>" if rows else ""
     body = ""
     if "requestBody" in operation:
-        schema = operation["requestBody"]["content"]["application/json"]["schema"]
-        body = f"<h4>Body</h4>{_shape(schema, schemas)}"
+        ((media, content),) = operation["requestBody"]["content"].items()
+        body = f"<h4>Body</h4>{_shape(content['schema'], schemas) if 'schema' in content else html.escape(media)}"
     answers = "".join(
         f"<tr><td><code>{status}</code><td>{html.escape(answer['description'])}<td>{_answer_name(answer)}"
         for status, answer in operation["responses"].items()
@@ -160,8 +188,8 @@ def _operation(method: str, path: str, operation: Mapping[str, Any], schemas: Ma
 
 
 def _answer_name(answer: Mapping[str, Any]) -> str:
-    for content in answer.get("content", {}).values():
-        return _kind(content["schema"])
+    for media, content in answer.get("content", {}).items():
+        return _kind(content["schema"]) if "schema" in content else html.escape(media)
     return ""
 
 

@@ -1,6 +1,6 @@
-"""What a room declares for HTTP: routes. The dispatcher serves them and OpenAPI describes them, from the same words."""
+"""What a room declares for HTTP: routes. The dispatcher serves them and the OpenAPI document describes them."""
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from enum import Enum
 from http import HTTPStatus
 from typing import Annotated, Any, Generic, TypeVar
@@ -9,9 +9,10 @@ from msgspec import Meta, Struct
 
 from blazon.caller import Caller
 from blazon.errors import RequestError
-from blazon.web.reading import JSON, Headers
+from blazon.web.failures import ErrorBody, Failure
+from blazon.web.request import JSON, Headers
 
-__all__ = ["Auth", "BinaryReply", "BinaryRoute", "Call", "NoBody", "NoQuery", "Page", "Reply", "Route"]
+__all__ = ["AnyRoute", "Auth", "Call", "NoBody", "NoQuery", "Page", "Reply", "Route"]
 
 B = TypeVar("B")
 Q = TypeVar("Q", bound=Struct)
@@ -39,7 +40,7 @@ class Auth(Enum):
     """Anybody; credentials are not looked at."""
 
     OPTIONAL = "optional"
-    """Anybody; a valid token makes the caller known, a wrong one is as none."""
+    """Anybody; a valid token identifies the caller, an invalid one is ignored."""
 
     USER = "user"
     """A user with a valid access token."""
@@ -49,10 +50,7 @@ class Auth(Enum):
 
 
 class Call(Generic[B, Q]):
-    """One request, read and checked.
-
-    `path` holds the values of the path's parameters.
-    """
+    """One request, read and checked. `path` holds the values of the path's parameters, percent-decoded."""
 
     __slots__ = ("body", "caller", "headers", "path", "query")
 
@@ -65,42 +63,53 @@ class Call(Generic[B, Q]):
 
 
 class Reply(Struct, frozen=True):
-    """An answer. `body` is encoded as JSON; None is an answer without a body."""
+    """What a handler returns. `headers` are names in lower case and values.
+
+    `body` is sent as it is if it is bytes, and as JSON otherwise; None is a response without a body. An iterator of
+    bytes is a stream, such as Server-Sent Events: each item is sent when it comes, and the iterator is closed when the
+    client leaves or the server stops.
+    """
 
     status: int = 200
-    body: Struct | Sequence[Struct] | Mapping[str, int] | None = None
+    body: Struct | Sequence[Struct] | Mapping[str, int] | bytes | AsyncIterator[bytes] | None = None
     headers: tuple[tuple[str, str], ...] = ()
 
 
 class Route(Struct, Generic[B, Q], frozen=True, kw_only=True):
     """One method of one path.
 
-    `path` has parameters in braces; `body` is a struct or a list of them; `errors` are the errors the room raises
-    besides those every route can give; `answer` is None when there is no body. `summary` begins with a verb and is one
-    line. `operation` is needed only where one handler serves several routes.
+    `path` has parameters in braces (`router.Router`). `body` is a struct, a list of structs, or `bytes` for a body that
+    is not JSON; `consumes` are its media types, the usual one first. `answer` is the shape of the response body: a
+    struct, a list or map of structs, `bytes`, or None if there is no body; `produces` is its media type. A GET that
+    answers with bytes and an `etag` answers 304 to a client that has this version already.
+
+    `errors` are the errors the room raises besides those every route can raise, `failure` is the body they are sent
+    with. `summary` begins with a verb and is one line. `operation` is needed only where one handler serves several
+    routes. `described` is false for routes that the OpenAPI document leaves out.
     """
 
     method: str
     path: str
     summary: str
-    handler: Callable[[Call[B, Q]], Awaitable[Reply]]
+    handler: Callable[[Call[B, Q]], Reply | Awaitable[Reply]]
+    """Answers a request. A plain function that returns a Reply must not wait for anything: it runs on the event loop,
+    between two reads. A handler that must wait is a coroutine function, or returns an awaitable; it gets a task."""
     tag: str
     body: type[B] = NoBody  # type: ignore[assignment]
+    consumes: tuple[str, ...] = JSON
     query: type[Q] = NoQuery  # type: ignore[assignment]
     answer: type[Any] | None = None
+    produces: str = "application/json"
     status: int = int(HTTPStatus.OK)
     auth: Auth = Auth.USER
     errors: tuple[type[RequestError], ...] = ()
+    failure: type[ErrorBody] = Failure
     operation: str = ""
-    at_once: Callable[[Call[B, Q]], Reply | None] | None = None
-    """Answers like `handler`, but from memory and without waiting; None when that needs `handler`. Only for routes
-    anybody may call."""
-    media: tuple[str, ...] = JSON
-    """The content types a body of JSON may be sent under."""
+    described: bool = True
 
     @property
     def name(self) -> str:
-        """The operation's name: that of its handler, when it has none of its own."""
+        """The operation's name: that of its handler, unless it has one of its own."""
         return self.operation or str(getattr(self.handler, "__name__", "")).strip("_")
 
     @property
@@ -109,32 +118,14 @@ class Route(Struct, Generic[B, Q], frozen=True, kw_only=True):
         return self.body is not NoBody
 
     @property
+    def takes_json(self) -> bool:
+        """Whether the request has a body of JSON."""
+        return self.takes_body and self.body is not bytes
+
+    @property
     def parameters(self) -> tuple[str, ...]:
         """The names of the path's parameters, in order."""
-        return tuple(part[1:-1] for part in self.path.split("/") if part.startswith("{"))
+        return tuple(part[1:-1].rstrip("*") for part in self.path.split("/") if part.startswith("{"))
 
 
 AnyRoute = Route[Any, Any]
-
-
-class BinaryReply(Struct, frozen=True):
-    """An answer that is not JSON. With a header `etag` it is 304 to a GET that has it already."""
-
-    body: bytes
-    content_type: str
-    headers: tuple[tuple[str, str], ...] = ()
-    status: int = int(HTTPStatus.OK)
-
-
-class BinaryRoute(Struct, frozen=True, kw_only=True):
-    """One method of one path whose bodies are octets of a format of their own; anybody may call it.
-
-    The last part of `path` may be `{name*}`: it stands for the rest of the path, slashes included. `handler` gets the
-    values of the path's parameters in order, percent-decoded, and the body.
-    """
-
-    method: str
-    path: str
-    handler: Callable[[tuple[str, ...], bytes], Awaitable[BinaryReply]]
-    at_once: Callable[[tuple[str, ...], bytes], BinaryReply | None] | None = None
-    """Answers like `handler`, but from memory and without waiting; None when that needs `handler`."""

@@ -1,18 +1,20 @@
 """What those who check certificates fetch: CRLs, OCSP answers, CA certificates (RFC 5280 §5, RFC 6960 appendix A)."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from email.utils import formatdate
 from functools import lru_cache
+from typing import Any
 
-import msgspec
+from msgspec import Struct
+from msgspec.structs import replace
 
 from blazon import __version__
 from blazon.ca.service import Answer, Crls, Issuers, Ocsp
 from blazon.ca.store import Store
 from blazon.ca.x509 import OcspError, decode_ocsp_path, ocsp_error
 from blazon.errors import Malformed, NotFound
-from blazon.web import BinaryReply, BinaryRoute
+from blazon.web import AnyRoute, Auth, Call, NoBody, NoQuery, Reply, Route
 
 __all__ = ["ValidationApi"]
 
@@ -27,6 +29,15 @@ _SIGNATURE = 64
 """Octets at the end of a CRL that are of its signature, whatever its key: no two lists have the same."""
 
 
+class HealthBody(Struct, frozen=True):
+    """That the service is well."""
+
+    health: bool
+    version: str
+    build: str = ""
+    build_time: str = ""
+
+
 class ValidationApi:
     """Handlers of what is fetched without signing in."""
 
@@ -37,27 +48,26 @@ class ValidationApi:
         self._issuers = issuers
         self._store = store
 
-    async def post_ocsp(self, _: tuple[str, ...], body: bytes) -> BinaryReply:
-        return BinaryReply((await self._ocsp.answer(body)).response, _OCSP, _FRESH)
+    def post_ocsp(self, call: Call[bytes, NoQuery]) -> Reply | Awaitable[Reply]:
+        kept = self._ocsp.kept(call.body)
+        return self._sign_posted(call.body) if kept is None else Reply(body=kept.response, headers=_FRESH)
 
-    def post_ocsp_at_once(self, _: tuple[str, ...], body: bytes) -> BinaryReply | None:
-        answer = self._ocsp.kept(body)
-        return None if answer is None else BinaryReply(answer.response, _OCSP, _FRESH)
+    async def _sign_posted(self, request: bytes) -> Reply:
+        return Reply(body=(await self._ocsp.answer(request)).response, headers=_FRESH)
 
-    async def get_ocsp(self, values: tuple[str, ...], _: bytes) -> BinaryReply:
+    def get_ocsp(self, call: Call[NoBody, NoQuery]) -> Reply | Awaitable[Reply]:
         try:
-            request = decode_ocsp_path(values[0])
+            request = decode_ocsp_path(call.path["request"])
         except Malformed:
-            return BinaryReply(ocsp_error(OcspError.MALFORMED_REQUEST), _OCSP, _FRESH)
-        answer = await self._ocsp.answer(request)
-        return BinaryReply(answer.response, _OCSP, self._headers(answer))
+            return Reply(body=ocsp_error(OcspError.MALFORMED_REQUEST), headers=_FRESH)
+        kept = self._ocsp.kept(request)
+        return self._sign_got(request) if kept is None else self._got(kept)
 
-    def get_ocsp_at_once(self, values: tuple[str, ...], _: bytes) -> BinaryReply | None:
-        try:
-            answer = self._ocsp.kept(decode_ocsp_path(values[0]))
-        except Malformed:
-            return None
-        return None if answer is None else BinaryReply(answer.response, _OCSP, self._headers(answer))
+    async def _sign_got(self, request: bytes) -> Reply:
+        return self._got(await self._ocsp.answer(request))
+
+    def _got(self, answer: Answer) -> Reply:
+        return Reply(body=answer.response, headers=self._headers(answer))
 
     def _headers(self, answer: Answer) -> tuple[tuple[str, str], ...]:
         """What caches may do with an answer (RFC 5019 §6.2). One that is not for everybody is for nobody else."""
@@ -72,37 +82,65 @@ class ValidationApi:
             ("etag", _etag(answer.response)),
         )
 
-    async def get_crl(self, values: tuple[str, ...], _: bytes) -> BinaryReply:
-        crl = await self._crls.get(values[0].removesuffix(".crl"))
-        return BinaryReply(crl, _CRL, (*_FRESH, ("etag", _etag(crl[-_SIGNATURE:]))))
+    async def get_crl(self, call: Call[NoBody, NoQuery]) -> Reply:
+        crl = await self._crls.get(call.path["id"].removesuffix(".crl"))
+        return Reply(body=crl, headers=(*_FRESH, ("etag", _etag(crl[-_SIGNATURE:]))))
 
-    async def get_ca(self, values: tuple[str, ...], _: bytes) -> BinaryReply:
-        authority = await self._store.authority(await self._issuers.named(values[0].removesuffix(".cer")))
+    async def get_ca(self, call: Call[NoBody, NoQuery]) -> Reply:
+        authority = await self._store.authority(await self._issuers.named(call.path["id"].removesuffix(".cer")))
         if authority is None:
             raise NotFound("CA not found")
-        return BinaryReply(authority.certificate, _CERTIFICATE)
+        return Reply(body=authority.certificate)
 
-    async def get_health(self, _: tuple[str, ...], __: bytes) -> BinaryReply:
+    async def get_health(self, call: Call[NoBody, NoQuery]) -> Reply:
         await self._store.intents(0)  # without its database it is not well
-        health = {"health": True, "version": __version__, "build": "", "build_time": ""}
-        return BinaryReply(msgspec.json.encode(health), "application/json", _FRESH)
+        return Reply(body=HealthBody(health=True, version=__version__), headers=_FRESH)
 
-    def routes(self) -> Sequence[BinaryRoute]:
+    def routes(self) -> Sequence[AnyRoute]:
         """The routes of validation. With `v1` in their path they are as one generation of the dialect has them."""
+        routes = (
+            Route(
+                method="POST",
+                path="/api/va/ocsp",
+                summary="Ask for the status of certificates",
+                handler=self.post_ocsp,
+                tag="validation",
+                body=bytes,
+                consumes=("application/ocsp-request",),
+                answer=bytes,
+                produces=_OCSP,
+                auth=Auth.NONE,
+            ),
+            _get("/api/va/ocsp/{request*}", "Ask for the status of a certificate", self.get_ocsp, _OCSP),
+            _get("/api/va/crl/{id}", "Fetch the CRL of a CA", self.get_crl, _CRL),
+        )
+        versioned = (replace(route, path=route.path.replace("va", "va/v1"), described=False) for route in routes)
         return (
-            *(route for base in ("/api/va", "/api/va/v1") for route in self._routes_at(base)),
-            BinaryRoute(method="GET", path="/api/va/ca/{id}", handler=self.get_ca),
-            BinaryRoute(method="GET", path="/api/ca/health", handler=self.get_health),
+            *routes,
+            *versioned,
+            _get("/api/va/ca/{id}", "Fetch the certificate of a CA", self.get_ca, _CERTIFICATE),
+            _get("/api/ca/health", "Read whether the CA is well", self.get_health, answer=HealthBody),
         )
 
-    def _routes_at(self, base: str) -> Sequence[BinaryRoute]:
-        return (
-            BinaryRoute(method="POST", path=f"{base}/ocsp", handler=self.post_ocsp, at_once=self.post_ocsp_at_once),
-            BinaryRoute(
-                method="GET", path=f"{base}/ocsp/{{request*}}", handler=self.get_ocsp, at_once=self.get_ocsp_at_once
-            ),
-            BinaryRoute(method="GET", path=f"{base}/crl/{{id}}", handler=self.get_crl),
-        )
+
+def _get(
+    path: str,
+    summary: str,
+    handler: Callable[[Call[NoBody, NoQuery]], Reply | Awaitable[Reply]],
+    produces: str = "application/json",
+    answer: type[Any] = bytes,
+) -> AnyRoute:
+    return Route(
+        method="GET",
+        path=path,
+        summary=summary,
+        handler=handler,
+        tag="validation",
+        answer=answer,
+        produces=produces,
+        auth=Auth.NONE,
+        errors=(NotFound,) if "{id}" in path else (),
+    )
 
 
 def _etag(content: bytes) -> str:

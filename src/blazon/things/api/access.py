@@ -1,6 +1,6 @@
 """Whose key is this, and may it do that: over HTTP (fact sheet §4.3)."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 
 from msgspec import Struct
 
@@ -53,24 +53,24 @@ class AccessApi:
     def __init__(self, decisions: Decisions) -> None:
         self._decisions = decisions
 
-    def identify_at_once(self, call: Call[NoBody, NoQuery]) -> Reply | None:
-        return self._identified(call) if self._decisions.is_current() else None
+    def identify_thing(self, call: Call[NoBody, NoQuery]) -> Reply | Awaitable[Reply]:
+        return self._identified(call) if self._decisions.is_current() else self._identify_when_current(call)
 
     def _identified(self, call: Call[NoBody, NoQuery]) -> Reply:
         return Reply(200, Identified(self._decisions.identify(call.caller, device_key(call.headers))))
 
-    async def identify_thing(self, call: Call[NoBody, NoQuery]) -> Reply:
+    async def _identify_when_current(self, call: Call[NoBody, NoQuery]) -> Reply:
         await self._decisions.current()
         return self._identified(call)
 
-    def access_at_once(self, call: Call[AccessBody, NoQuery]) -> Reply | None:
+    def access_channel(self, call: Call[AccessBody, NoQuery]) -> Reply | Awaitable[Reply]:
         subject, object_, action, entity_type = _question(call)
         if entity_type != "thing" or not self._decisions.is_current():
-            return None  # what users may do is in the tables
+            return self._authorize(call)  # the rights of users are in the tables
         thing = self._decisions.authorize_thing(call.caller, subject, object_, action)
         return Reply(200, Allowed(thing, authorized=True))
 
-    async def access_channel(self, call: Call[AccessBody, NoQuery]) -> Reply:
+    async def _authorize(self, call: Call[AccessBody, NoQuery]) -> Reply:
         thing = await self._decisions.authorize(call.caller, *_question(call))
         return Reply(200, Allowed(thing, authorized=True))
 
@@ -86,7 +86,6 @@ class AccessApi:
                 path="/identify",
                 summary="Find out whose key it is",
                 handler=self.identify_thing,
-                at_once=self.identify_at_once,
                 tag="access",
                 answer=Identified,
                 auth=Auth.NONE,
@@ -97,7 +96,6 @@ class AccessApi:
                 path="/channels/{id}/access",
                 summary="Ask whether an access is allowed",
                 handler=self.access_channel,
-                at_once=self.access_at_once,
                 tag="access",
                 body=AccessBody,
                 answer=Allowed,

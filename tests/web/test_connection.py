@@ -1,4 +1,4 @@
-"""Requests that come whole: they are answered without the messages of ASGI, as those that do not come whole are."""
+"""What becomes of the requests of one connection when others are behind them, or something goes wrong."""
 
 import asyncio
 from contextlib import AsyncExitStack
@@ -6,8 +6,8 @@ from contextlib import AsyncExitStack
 import pytest
 from structlog.testing import capture_logs
 
-from blazon.web import Dispatcher, ServerSettings
-from tests.web.served import said, serving
+from blazon.web import Auth, Limits
+from tests.web.served import route, said, serving
 from tests.web.support import PATIENCE
 
 BROKEN = (
@@ -17,20 +17,9 @@ BROKEN = (
 LOOK = b"GET /look HTTP/1.1\r\nHost: x\r\n\r\n"
 
 
-async def test_what_comes_whole_needs_no_messages(monkeypatch: pytest.MonkeyPatch) -> None:
-    async def never(*_: object) -> None:
-        raise AssertionError
-
-    async with serving() as served, served.line() as line:
-        monkeypatch.setattr(Dispatcher, "__call__", never)
-        for request in (said("wait"), LOOK, said("a", path=b"/say?x=1")):
-            line.send(request)
-            assert (await line.heard())[0] == "long way"
-
-
 async def test_answers_keep_the_order_of_their_requests() -> None:
     async with serving() as served, served.line() as line:
-        texts = ["sleep 0.2", "at once", "sleep 0.1", "wait", "sleep 0.05"]
+        texts = ["sleep 0.2", "in place", "sleep 0.1", "wait", "sleep 0.05"]
         line.send(*(said(text) for text in texts))
         assert [(await line.heard())[1] for _ in texts] == texts
 
@@ -75,7 +64,7 @@ async def test_a_server_that_stops_answers_what_it_was_asked() -> None:
 
 
 async def test_a_server_that_stops_does_not_wait_for_ever() -> None:
-    async with serving(ServerSettings(stop_seconds=1)) as served, served.line() as line:
+    async with serving(Limits(stop_seconds=1)) as served, served.line() as line:
         line.send(said("sleep 60"))
         await asyncio.sleep(0.1)
         served.stop()
@@ -105,7 +94,7 @@ async def test_what_is_refused_takes_nothing_from_what_was_asked_before_nor_from
 
 
 async def test_a_head_that_does_not_come_takes_nothing_from_what_was_asked_before() -> None:
-    async with serving(ServerSettings(head_seconds=0.2, stop_seconds=1)) as served, served.line() as line:
+    async with serving(Limits(head_seconds=0.2, stop_seconds=1)) as served, served.line() as line:
         line.send(said("sleep 0.8"), b"GET /lo")
         status, fields, _ = await line.answer()
         assert (status, fields["connection"]) == (200, "close")
@@ -119,8 +108,7 @@ async def test_what_comes_after_too_large_a_body_is_not_done() -> None:
             status, fields, _ = await line.answer()
             assert (status, fields["connection"]) == (413, "close")
             assert await line.closed()
-            labels = {"method": "POST", "path": "/say", "status": "200"}
-            assert served.registry.get_sample_value("blazon_http_requests_total", labels) is None
+            assert served.answered(200) == 0
 
 
 @pytest.mark.parametrize("asked", [b"GET /nowhere", b"GET /look", b"DELETE /look"])
@@ -141,16 +129,27 @@ async def test_a_bug_is_a_500_and_is_logged(text: str) -> None:
     assert [each["event"] for each in lines if each["log_level"] == "error"] == ["a request failed"]
 
 
-async def test_who_asks_and_asks_and_does_not_read_waits() -> None:
-    """What waits for its turn is no more than what one read of the socket brought."""
-    async with serving() as served, served.line() as line:
-        line.send(said("wait") * 60_000)
-        most = 0
-        for _ in range(30):
-            await asyncio.sleep(0.05)
-            most = max(most, *served.waiting())
-        assert 0 < most < 10_000
-        assert [(await line.heard())[1] for _ in range(1000)] == ["wait"] * 1000
+async def test_nothing_is_done_for_a_client_that_does_not_read() -> None:
+    """And no more is kept of it than one read of the socket, and one response beyond what may wait."""
+    async with serving() as served:
+        with served.wire() as wire:
+            asked, taken = LOOK * 60_000, 0
+            async with asyncio.timeout(PATIENCE):
+                while not wire.full:
+                    taken += wire.deliver(asked[taken:])
+                    await asyncio.sleep(0)
+            answered = served.answered(200, "/look", "GET")
+            assert wire.waiting < 33 * 1024
+            assert taken <= answered * len(LOOK) + 64 * 1024
+            for _ in range(100):
+                taken += wire.deliver(asked[taken:])
+                await asyncio.sleep(0)
+            assert served.answered(200, "/look", "GET") <= answered + 1
+            assert taken <= answered * len(LOOK) + 64 * 1024
+            wire.read()
+            async with asyncio.timeout(PATIENCE):
+                while served.answered(200, "/look", "GET") < answered + 100:
+                    await asyncio.sleep(0)
 
 
 async def test_a_server_that_stops_leaves_nothing_of_who_does_not_read() -> None:
@@ -163,70 +162,72 @@ async def test_a_server_that_stops_leaves_nothing_of_who_does_not_read() -> None
             await asyncio.sleep(0.02)
 
 
-class _Transport(asyncio.Transport):
-    """Notes what is written."""
+@pytest.mark.parametrize("patience", [0.05, 5.0])
+async def test_a_client_that_waits_to_be_asked_has_its_time_for_the_body(patience: float) -> None:
+    """Also when it takes long to find out who asks."""
+    limits = Limits(body_seconds=patience, stop_seconds=1)
+    async with serving(limits, route("/mine", Auth.USER)) as served, served.line() as line:
+        head, _, body = said(
+            "hello", b"Expect: 100-continue", b"Authorization: Bearer sleep 0.2", path=b"/mine"
+        ).partition(b"\r\n\r\n")
+        line.send(head, b"\r\n\r\n")
+        if patience < 0.2:
+            assert await line.closed()
+            return
+        assert (await line.answer())[0] == 100
+        line.send(body)
+        assert await line.heard() == ("in place", "hello")
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.written = b""
-        self.closed = False
 
-    def write(self, data: bytes | bytearray | memoryview) -> None:
-        assert not self.closed
-        self.written += data
-
-    def is_closing(self) -> bool:
-        return self.closed
-
-    def close(self) -> None:
-        self.closed = True
-
-    def pause_reading(self) -> None:
-        """Nothing is read here."""
-
-    def resume_reading(self) -> None:
-        """Nothing is read here."""
+async def test_what_comes_before_it_is_asked_for_is_taken() -> None:
+    async with serving(None, route("/mine", Auth.USER)) as served, served.line() as line:
+        request = said("hello", b"Expect: 100-continue", b"Authorization: Bearer sleep 0.1", path=b"/mine")
+        line.send(request[:-5])
+        await asyncio.sleep(0.02)
+        line.send(request[-5:], said("next"))
+        status, _, body = await line.answer()
+        if status == 100:
+            status, _, body = await line.answer()
+        assert status == 201
+        assert b"hello" in body
+        assert await line.heard() == ("in place", "next")
 
 
 async def test_an_answer_leaves_before_the_connection_does() -> None:
     for leave in ("eof_received", "shutdown"):
         async with serving() as served:
-            transport = _Transport()
-            connection = served.connection(transport)
-            connection.data_received(said("hello"))
-            getattr(connection, leave)()
-            assert b'"hello"' in transport.written
-            connection.connection_lost(None)
+            with served.wire() as wire:
+                wire.deliver(said("hello"))
+                getattr(wire.line, leave)()
+                assert b'"hello"' in wire.written
+                assert wire.closed
+                assert not wire.aborted
 
 
-@pytest.mark.parametrize("text", ["at once", "wait", "sleep 0.01"])
+@pytest.mark.parametrize("text", ["in place", "wait", "sleep 0.01"])
 async def test_nothing_is_written_while_the_reader_is_behind(text: str) -> None:
     async with serving() as served:
-        transport = _Transport()
-        connection = served.connection(transport)
-        if text.startswith("sleep"):  # it falls behind while the answer is made
-            asyncio.get_running_loop().call_soon(connection.pause_writing)
-        else:
-            connection.pause_writing()
-        connection.data_received(said(text))
-        await asyncio.sleep(0.1)
-        assert transport.written == b""
-        connection.resume_writing()
-        await asyncio.sleep(0.1)
-        assert text.encode() in transport.written
-        connection.connection_lost(None)
+        with served.wire() as wire:
+            if text.startswith("sleep"):  # it falls behind while the answer is made
+                asyncio.get_running_loop().call_soon(wire.line.pause_writing)
+            else:
+                wire.line.pause_writing()
+            wire.deliver(said(text))
+            await asyncio.sleep(0.1)
+            assert wire.written == b""
+            wire.line.resume_writing()
+            async with asyncio.timeout(PATIENCE):
+                while text.encode() not in wire.written:
+                    await asyncio.sleep(0)
 
 
 async def test_one_that_cannot_be_sent_to_takes_nothing_from_the_others() -> None:
     async with serving() as served:
-        broken, sound = _Transport(), _Transport()
-        lines = [served.connection(broken), served.connection(sound)]
-        for line in lines:
-            line.data_received(said("hello"))
-        with capture_logs() as logs:
+        with served.wire() as broken, served.wire() as sound, capture_logs() as logs:
+            for wire in (broken, sound):
+                wire.deliver(said("hello"))
             broken.write = None  # type: ignore[method-assign, assignment]
-            await asyncio.sleep(0.05)
-        assert b'"hello"' in sound.written
-        assert [each["event"] for each in logs] == ["an answer was not sent"]
-        for line in lines:
-            line.connection_lost(None)
+            async with asyncio.timeout(PATIENCE):
+                while b'"hello"' not in sound.written:
+                    await asyncio.sleep(0)
+        assert [each["event"] for each in logs] == ["a response was not sent"]

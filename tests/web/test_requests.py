@@ -1,23 +1,22 @@
-"""Answers at once: what they are for, what goes the long way, and that nobody can tell the two apart."""
+"""Requests that are answered in place, and that nobody can tell them from those that get a task."""
 
 import asyncio
 import time
 
 import msgspec
 import pytest
-from prometheus_client import CollectorRegistry
 from structlog.testing import capture_logs
 
-from blazon.web import Auth, Dispatcher, HttpMetrics, Limits, ServerSettings
-from tests.web.served import Nobody, Said, route, said, serving
+from blazon.web import Limits
+from tests.web.served import Said, said, serving
 
 
-async def test_a_plain_request_is_answered_at_once() -> None:
+async def test_a_plain_request_is_answered_in_place() -> None:
     async with serving() as served, served.line() as line:
         line.send(said("hello"))
         status, fields, body = await line.answer()
         assert status == 201
-        assert msgspec.json.decode(body) == {"way": "at once", "text": "hello", "place": ""}
+        assert msgspec.json.decode(body) == {"way": "in place", "text": "hello", "place": ""}
         assert fields["content-type"] == "application/json"
         assert fields["x-more"] == "yes"
         assert "date" in fields
@@ -27,23 +26,29 @@ async def test_a_plain_request_is_answered_at_once() -> None:
 async def test_the_place_in_a_path_is_decoded() -> None:
     async with serving() as served, served.line() as line:
         line.send(said("a", path=b"/say/%C3%BC%20b"))
-        assert msgspec.json.decode((await line.answer())[2]) == {"way": "at once", "text": "a", "place": "ü b"}
+        assert msgspec.json.decode((await line.answer())[2]) == {"way": "in place", "text": "a", "place": "ü b"}
 
 
 @pytest.mark.parametrize(
     "request_",
     [
-        said("wait"),
+        said("a"),
         said("a", path=b"/say?x=1"),
         said("a", b"Connection: close", version=b"1.0"),
         said("a", b"Connection: Upgrade", b"Upgrade: h2c", path=b"/say?x"),
     ],
-    ids=["not from memory", "a query", "HTTP 1.0", "an upgrade"],
+    ids=["plain", "a query", "HTTP 1.0", "an upgrade"],
 )
-async def test_what_goes_the_long_way(request_: bytes) -> None:
+async def test_there_is_one_way_for_all(request_: bytes) -> None:
     async with serving() as served, served.line() as line:
         line.send(request_)
-        assert (await line.heard())[0] == "long way"
+        assert await line.heard() == ("in place", "a")
+
+
+async def test_a_handler_that_waits_gets_a_task() -> None:
+    async with serving() as served, served.line() as line:
+        line.send(said("wait"))
+        assert await line.heard() == ("in a task", "wait")
 
 
 async def test_a_client_that_waits_to_be_asked_for_the_body() -> None:
@@ -52,7 +57,7 @@ async def test_a_client_that_waits_to_be_asked_for_the_body() -> None:
         line.send(head, b"\r\n\r\n")
         assert (await line.answer())[0] == 100
         line.send(body)
-        assert await line.heard() == ("long way", "a")
+        assert await line.heard() == ("in place", "a")
 
 
 @pytest.mark.parametrize("cut", [1, 60, 100, -1])
@@ -62,9 +67,9 @@ async def test_in_pieces_it_is_the_same(cut: int) -> None:
         line.send(whole[:cut])
         await asyncio.sleep(0.05)
         line.send(whole[cut:])
-        assert (await line.heard())[1] == "in pieces"
+        assert await line.heard() == ("in place", "in pieces")
         line.send(said("once more"))
-        assert await line.heard() == ("at once", "once more")
+        assert await line.heard() == ("in place", "once more")
 
 
 async def test_a_body_in_chunks_that_is_there_whole() -> None:
@@ -76,8 +81,8 @@ async def test_a_body_in_chunks_that_is_there_whole() -> None:
             b"0\r\nHost: trailer\r\n\r\n",
             said("next"),
         )
-        assert await line.heard() == ("at once", "chunks")
-        assert await line.heard() == ("at once", "next")
+        assert await line.heard() == ("in place", "chunks")
+        assert await line.heard() == ("in place", "next")
 
 
 async def test_many_at_once_are_answered_in_order() -> None:
@@ -121,7 +126,7 @@ async def test_a_bug_is_a_500_and_is_logged_and_the_connection_goes_on() -> None
         async with serving() as served, served.line() as line:
             line.send(said("bug"), said("after"))
             assert (await line.answer())[0] == 500
-            assert await line.heard() == ("at once", "after")
+            assert await line.heard() == ("in place", "after")
     assert [each["event"] for each in lines if each["log_level"] == "error"] == ["a request failed"]
 
 
@@ -137,15 +142,15 @@ async def test_who_says_no_more_is_answered() -> None:
     async with serving() as served, served.line() as line:
         line.send(said("first"), said("last"))
         line.end()
-        assert await line.heard() == ("at once", "first")
-        assert await line.heard() == ("at once", "last")
+        assert await line.heard() == ("in place", "first")
+        assert await line.heard() == ("in place", "last")
         assert await line.closed()
 
 
 async def test_rubbish_after_a_request_takes_nothing_from_its_answer() -> None:
     async with serving() as served, served.line() as line:
         line.send(said("sense"), b"\x00\x01 rubbish\r\n\r\n")
-        assert await line.heard() == ("at once", "sense")
+        assert await line.heard() == ("in place", "sense")
         assert (await line.answer())[0] == 400
         assert await line.closed()
 
@@ -153,21 +158,19 @@ async def test_rubbish_after_a_request_takes_nothing_from_its_answer() -> None:
 async def test_what_comes_after_the_last_request_is_not_done() -> None:
     async with serving() as served, served.line() as line:
         line.send(said("bye", b"Connection: close"), said("more"), said("wait"))
-        assert await line.heard() == ("at once", "bye")
+        assert await line.heard() == ("in place", "bye")
         assert await line.closed()
-        for status, number in ((201, 1), (200, None)):
-            labels = {"method": "POST", "path": "/say", "status": str(status)}
-            assert served.registry.get_sample_value("blazon_http_requests_total", labels) == number
+        assert (served.answered(201), served.answered(200)) == (1, 0)
 
 
 async def test_a_quiet_connection_is_closed_and_a_busy_one_is_not() -> None:
-    settings = ServerSettings(keep_alive_seconds=1, stop_seconds=1)
-    async with serving(settings) as served, served.line() as quiet, served.line() as busy:
+    limits = Limits(keep_alive_seconds=1, stop_seconds=1)
+    async with serving(limits) as served, served.line() as quiet, served.line() as busy:
         quiet.send(said("a"))
         await quiet.heard()
         for _ in range(8):
             busy.send(said("b"))
-            assert await busy.heard() == ("at once", "b")
+            assert await busy.heard() == ("in place", "b")
             await asyncio.sleep(0.25)
         began = time.monotonic()
         assert await quiet.closed()
@@ -177,7 +180,7 @@ async def test_a_quiet_connection_is_closed_and_a_busy_one_is_not() -> None:
 
 async def test_octets() -> None:
     async with serving() as served, served.line() as line:
-        for body, answer in ((b"abc", b"at once ('a/b',) abc"), (b"wait", b"long way wait")):
+        for body, answer in ((b"abc", b"in place {'rest': 'a/b'} abc"), (b"wait", b"in a task wait")):
             line.send(b"POST /octets/a/b HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body))
             status, fields, found = await line.answer()
             assert (status, fields["content-type"], found) == (200, "text/plain", answer)
@@ -188,7 +191,7 @@ async def test_a_reader_who_does_not_read_holds_nobody_up() -> None:
         texts = ["x" * 900] * 6000
         deaf.send(*(said(text) for text in texts))
         line.send(said("still here"))
-        assert await line.heard() == ("at once", "still here")
+        assert await line.heard() == ("in place", "still here")
         assert [(await deaf.heard())[1] for _ in texts] == texts
 
 
@@ -197,11 +200,4 @@ async def test_both_ways_are_counted() -> None:
         for text in ("a", "wait", "conflict"):
             line.send(said(text))
             await line.answer()
-        for status, number in ((201, 1), (200, 1), (409, 1)):
-            labels = {"method": "POST", "path": "/say", "status": str(status)}
-            assert served.registry.get_sample_value("blazon_http_requests_total", labels) == number
-
-
-def test_a_route_that_must_know_who_asks_cannot_answer_at_once() -> None:
-    with pytest.raises(ValueError, match="at once"):
-        Dispatcher([route("/say", Auth.USER)], Nobody(), HttpMetrics(CollectorRegistry()), Limits(), once_secret=b"")
+        assert (served.answered(201), served.answered(200), served.answered(409)) == (1, 1, 1)

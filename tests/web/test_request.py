@@ -12,9 +12,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from blazon.errors import Malformed, PreconditionFailed, RequestError, UnsupportedMedia
-from blazon.web import reading
-from blazon.web.deadlines import Deadlines
-from blazon.web.reading import Headers
+from blazon.web import request
+from blazon.web.query import query_of
+from blazon.web.request import Headers
 
 
 class Colour(StrEnum):
@@ -57,7 +57,7 @@ def or_refused(parse: Callable[[], Any]) -> Any:
 @example(b"&" * 500)
 @example(b"a=" + b"&a=" * 70)
 def test_queries_are_read_or_malformed(raw: bytes) -> None:
-    found = or_refused(lambda: reading.query_of(raw, Query))
+    found = or_refused(lambda: query_of(raw, Query))
     assert isinstance(found, Query | Malformed)
 
 
@@ -75,7 +75,7 @@ def test_queries_are_read_or_malformed(raw: bytes) -> None:
     )
 )
 def test_good_queries(given_values: dict[str, Any]) -> None:
-    found = reading.query_of(urlencode(given_values).encode(), Query)
+    found = query_of(urlencode(given_values).encode(), Query)
     assert found.limit == given_values.get("limit", 10)
     assert found.name == given_values.get("name")
     assert found.colour == given_values.get("colour", "red")
@@ -84,10 +84,10 @@ def test_good_queries(given_values: dict[str, Any]) -> None:
 
 
 def test_empty_words_ask_for_nothing_and_empty_numbers_are_mistakes() -> None:
-    assert reading.query_of(b"name=&colour=&other=", Query) == Query()
+    assert query_of(b"name=&colour=&other=", Query) == Query()
     for query in (b"limit=", b"tree=", b"limit", b"name=a&name=b", b"name=&name="):
         with pytest.raises(Malformed, match="invalid query parameters"):
-            reading.query_of(query, Query)
+            query_of(query, Query)
 
 
 @given(BYTES)
@@ -96,13 +96,13 @@ def test_empty_words_ask_for_nothing_and_empty_numbers_are_mistakes() -> None:
 @example(b'"0"')
 @example(b'"1", W/"2"')
 def test_if_match(value: bytes) -> None:
-    found = or_refused(lambda: reading.expected_revisions(headers((b"if-match", value))))
+    found = or_refused(lambda: request.expected_revisions(headers((b"if-match", value))))
     assert isinstance(found, frozenset | Malformed | PreconditionFailed)
 
 
 def test_if_match_of_many() -> None:
     def revisions(*values: bytes) -> frozenset[int] | None:
-        return reading.expected_revisions(headers(*((b"if-match", value) for value in values)))
+        return request.expected_revisions(headers(*((b"if-match", value) for value in values)))
 
     assert revisions() is None
     assert revisions(b"*") == frozenset()
@@ -124,7 +124,7 @@ def test_if_match_of_many() -> None:
 @example(b"\xff")
 def test_idempotency_key(value: bytes) -> None:
     sent = headers((b"idempotency-key", value))
-    found = or_refused(lambda: reading.idempotency_key(sent, "me", "POST", "/p", b"", b"secret"))
+    found = or_refused(lambda: request.idempotency_key(sent, "me", "POST", "/p", b"", b"secret"))
     if not isinstance(found, Malformed):
         text = value.decode().strip()
         assert found.key in (text, text[1:-1])
@@ -136,7 +136,7 @@ def test_the_digest_of_a_request() -> None:
     def digest(
         scope: str = "me", method: str = "POST", path: str = "/a", body: bytes = b"b", secret: bytes = b"secret"
     ) -> tuple[str, str]:
-        once = reading.idempotency_key(headers((b"idempotency-key", b"k")), scope, method, path, body, secret)
+        once = request.idempotency_key(headers((b"idempotency-key", b"k")), scope, method, path, body, secret)
         assert once is not None
         return once.scope, once.digest
 
@@ -153,14 +153,14 @@ def test_the_digest_of_a_request() -> None:
         assert other[1] != same[1]
     # Who does not sign in shares a scope only with the same request.
     assert digest(scope="")[0] != digest(scope="", body=b"c")[0]
-    assert reading.idempotency_key(headers(), "me", "POST", "/a", b"", b"secret") is None
+    assert request.idempotency_key(headers(), "me", "POST", "/a", b"", b"secret") is None
 
 
 @given(st.lists(BYTES, max_size=3))
 @settings(max_examples=300)
 @example([b"00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"] * 2)
 def test_traceparent_is_always_one(values: list[bytes]) -> None:
-    found = reading.trace_of(headers(*((b"traceparent", value) for value in values)))
+    found = request.trace_of(headers(*((b"traceparent", value) for value in values)))
     assert TRACEPARENT.fullmatch(found)
 
 
@@ -173,7 +173,7 @@ def test_traceparent_is_always_one(values: list[bytes]) -> None:
 def test_traceparent_goes_on_with_the_trace(trace: str, span: str, flags: str, version: str) -> None:
     """W3C Trace Context §3.2.2: an id of zeros and version ff are invalid; later versions are read as 00."""
     sent = f"{version}-{trace}-{span}-{flags}".encode()
-    found = reading.trace_of(headers((b"traceparent", sent))).split("-")
+    found = request.trace_of(headers((b"traceparent", sent))).split("-")
     goes_on = version != "ff" and set(trace) != {"0"} and set(span) != {"0"}
     assert (found[1] == trace) == goes_on
     assert found[2] != span
@@ -186,7 +186,7 @@ def test_traceparent_goes_on_with_the_trace(trace: str, span: str, flags: str, v
 @example(b"Bearer \xff")
 @example(b"bearer  a b ")
 def test_bearer(value: bytes) -> None:
-    found = or_refused(lambda: reading.bearer_token(headers((b"authorization", value))))
+    found = or_refused(lambda: request.bearer_token(headers((b"authorization", value))))
     assert isinstance(found, str | Malformed)
     if isinstance(found, str) and found:
         assert value.decode().strip().lower().startswith("bearer ")
@@ -194,7 +194,7 @@ def test_bearer(value: bytes) -> None:
 
 @given(st.lists(st.tuples(st.sampled_from([b"content-type", b"content-encoding"]), BYTES), max_size=3))
 def test_check_json(pairs: list[tuple[bytes, bytes]]) -> None:
-    found = or_refused(lambda: reading.check_json(headers(*pairs)))
+    found = or_refused(lambda: request.check_json(headers(*pairs)))
     assert found is None or isinstance(found, UnsupportedMedia | Malformed)
 
 
@@ -216,18 +216,4 @@ def test_check_json(pairs: list[tuple[bytes, bytes]]) -> None:
 )
 def test_address(peer: str, forwarded: list[bytes], trusted: list[str], expected: str) -> None:
     sent = headers(*((b"x-forwarded-for", value) for value in forwarded))
-    assert reading.address_of(sent, peer, frozenset(trusted)) == expected
-
-
-async def test_a_body_in_parts() -> None:
-    async def receive() -> dict[str, Any]:
-        return parts.pop(0)
-
-    def part(body: bytes, *, more: bool) -> dict[str, Any]:
-        return {"type": "http.request", "body": body, "more_body": more}
-
-    parts = [part(b"ab", more=True), part(b"", more=True), part(b"cd", more=False)]
-    assert await reading.body_of(headers(), receive, 4, Deadlines(1.0)) == b"abcd"
-    parts = [part(b"ab", more=True), {"type": "http.disconnect"}]
-    with pytest.raises(Malformed, match="ended before"):
-        await reading.body_of(headers(), receive, 4, Deadlines(1.0))
+    assert request.address_of(sent, peer, frozenset(trusted)) == expected
