@@ -206,6 +206,8 @@ def quick() -> Iterator[None]:
 @example([("bring", "R leaf"), ("set", "R leaf", "KeyCompromise"), ("bring ca", "R", False), ("bring ca", "R", True)])
 # The CA that revoked is deleted, and another one with its name and key takes over.
 @example([("bring ca", "R", True), ("bring", "R leaf"), ("set", "R leaf", "KeyCompromise"), ("drop", "R"), *ANEW])
+# A CA is revoked and deleted before its issuer comes.
+@example([("bring ca", "L", False), ("bring", "L leaf"), ("drop", "L"), ("bring ca", "M", True)])
 # What is above comes last.
 @example([("bring", "L leaf"), ("bring ca", "L", True), ("bring ca", "M", True), ("bring ca", "R", True), *FALL])
 def test_no_revocation_is_ever_taken_back(steps: list[Any]) -> None:

@@ -4,6 +4,7 @@ CAs with one name and one key are one issuer to whoever checks a certificate, so
 by the ids of all of them, those that were deleted among them.
 """
 
+from base64 import b64decode
 from collections.abc import AsyncIterator, Sequence
 from typing import Any, Final
 
@@ -31,8 +32,10 @@ class Published:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def facts(self, ids: Sequence[str], serial: str) -> OcspFacts | None:
+    async def facts(self, ids: Sequence[str], orphans: Sequence[int], serial: str) -> OcspFacts | None:
         """What OCSP says about a certificate or a CA that one of some CAs issued; None when none of them did.
+
+        `orphans` are CAs they issued besides (`Twins.orphans`).
 
         Of several rows the one that says the worst counts: a CA that was deleted and imported again has two.
         """
@@ -41,21 +44,21 @@ class Published:
         rows = await self._database.rows(
             f"SELECT {columns} FROM cas WHERE serial = ? AND {issued} UNION ALL"
             f" SELECT {columns} FROM certificates WHERE serial = ? AND {issued} UNION ALL"
-            f" SELECT {columns} FROM deleted_cas WHERE serial = ? AND {issued} AND {_FOR_GOOD}",
-            (serial, *ids, serial, *ids, serial, *ids),
+            f" SELECT {columns} FROM deleted_cas WHERE serial = ? AND {_issued('', ids, orphans)} AND {_FOR_GOOD}",
+            (serial, *ids, serial, *ids, serial, *ids, *orphans),
         )
         if not rows:
             return None
         row = max(rows, key=_badness)
         return OcspFacts(row[0], Status(row[1]), row[2], row[3] // _NANOSECONDS, Reason(row[4]) if row[4] else None)
 
-    async def entries(self, ids: Sequence[str], since: int) -> AsyncIterator[str]:
+    async def entries(self, ids: Sequence[str], orphans: Sequence[int], since: int) -> AsyncIterator[str]:
         """Serial, time (Unix nanoseconds) and reason of all that some CAs revoked and that had not ended at `since`.
 
         A page is one text with a comma between those three and the next: a row for each would be a hundred thousand
         occasions to wait for others. Each serial number is there once.
         """
-        yield await self._authorities(ids, since)
+        yield await self._authorities(ids, orphans, since)
         for identifier in ids:
             position = ""
             while True:
@@ -70,18 +73,19 @@ class Published:
                     break
                 yield page
 
-    async def _authorities(self, ids: Sequence[str], since: int) -> str:
+    async def _authorities(self, ids: Sequence[str], orphans: Sequence[int], since: int) -> str:
         """The CAs that some CAs revoked, deleted ones too, as one page. A CA that signs itself is on no list."""
         revoked = (
-            f"{_among('c.issuer_id', ids)} AND c.id <> c.issuer_id AND c.status = 'REVOKED' AND c.valid_to >= ?"
+            "c.id <> c.issuer_id AND c.status = 'REVOKED' AND c.valid_to >= ?"
             # Older versions let a CA be imported as any other certificate besides.
             " AND NOT EXISTS (SELECT 1 FROM certificates x WHERE x.serial = c.serial AND x.issuer_id = c.issuer_id"
             " AND x.status = 'REVOKED')"
         )
         rows = await self._database.rows_aside(
-            f"SELECT c.serial, c.revoked_at, c.reason FROM cas c WHERE {revoked} UNION ALL"
-            f" SELECT c.serial, c.revoked_at, c.reason FROM deleted_cas c WHERE {revoked} AND {_FOR_GOOD}",
-            (*ids, since, *ids, since),
+            f"SELECT c.serial, c.revoked_at, c.reason FROM cas c WHERE {_among('c.issuer_id', ids)} AND {revoked} UNION"
+            " ALL SELECT c.serial, c.revoked_at, c.reason FROM deleted_cas c"
+            f" WHERE {_issued('c.', ids, orphans)} AND {revoked} AND {_FOR_GOOD}",
+            (*ids, since, *ids, *orphans, since),
         )
         # The first time a serial number was revoked for good is the one to tell.
         found: dict[str, tuple[bool, int, str]] = {}
@@ -90,9 +94,9 @@ class Published:
             found[serial] = min(told, found.get(serial, told))
         return ",".join(f"{serial} {revoked_at} {reason}" for serial, (_, revoked_at, reason) in found.items())
 
-    async def has_revoked(self, ids: Sequence[str], since: int) -> bool:
+    async def has_revoked(self, ids: Sequence[str], orphans: Sequence[int], since: int) -> bool:
         """Whether some CAs revoked or held anything that had not ended at `since` (Unix seconds)."""
-        if await self._authorities(ids, since):
+        if await self._authorities(ids, orphans, since):
             return True
         among = _among("issuer_id", ids)
         found = await self._database.row(
@@ -145,6 +149,16 @@ class Published:
         )
         return [_deleted(row) for row in rows]
 
+    async def orphans(self) -> list[tuple[int, bytes]]:
+        """The CAs that were revoked for good and deleted before their issuer was here.
+
+        Each is the number of the fact that deleted it, and its certificate in DER.
+        """
+        rows = await self._database.rows_aside(
+            f"SELECT sequence, certificate FROM deleted_cas WHERE issuer_id = '' AND {_FOR_GOOD} ORDER BY sequence"
+        )
+        return [(row[0], b64decode(row[1])) for row in rows]
+
     async def deleted_authority(self, identifier: str) -> DeletedAuthority | None:
         """The last CA with an id that was deleted."""
         return await self._deleted("id = ? ORDER BY sequence DESC", (identifier,))
@@ -169,9 +183,15 @@ class Published:
         return None if row is None else _deleted(row)
 
 
-def _among(column: str, ids: Sequence[str]) -> str:
+def _among(column: str, ids: Sequence[Value]) -> str:
     """A condition: a column is one of so many parameters."""
     return f"{column} IN ({', '.join('?' * len(ids))})"
+
+
+def _issued(table: str, ids: Sequence[str], orphans: Sequence[int]) -> str:
+    """A condition on deleted CAs: one of some CAs issued it, or it is one of some orphans."""
+    issued = _among(f"{table}issuer_id", ids)
+    return f"({issued} OR {_among(f'{table}sequence', orphans)})" if orphans else issued
 
 
 def _badness(row: Any) -> tuple[bool, bool]:

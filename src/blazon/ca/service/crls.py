@@ -179,7 +179,7 @@ class Crls:
         # What has expired stays on one more list (RFC 5280 §3.3), and on those of one more period.
         last = _last(await self._published.crl_numbers(twins.ids))
         since = min(now - self._lifetime, now if last is None else last.this_update)
-        pages = self._published.entries(twins.ids, since)
+        pages = self._published.entries(twins.ids, twins.orphans, since)
         entries = [await cpu_threads().run(_encoded, page) async for page in pages]
         signed = b""
 

@@ -16,7 +16,7 @@ from blazon.ca import events
 from blazon.ca.models import Authority, DeletedAuthority, Issued, IssuerFacts, Status
 from blazon.ca.published import Published
 from blazon.ca.store import Store
-from blazon.ca.x509 import Issuer
+from blazon.ca.x509 import Issuer, is_issued_by
 from blazon.clock import NANOSECONDS, Clock
 from blazon.errors import NotFound
 from blazon.log import Record
@@ -33,14 +33,16 @@ class Twins(msgspec.Struct, frozen=True):
     """The CAs with one name and one key.
 
     `keyed` are those that have their key here, each with when its certificate ends, and those that are not revoked
-    first; `others` those that are here without it; `deleted` those that were deleted. `ends` is when the last
-    certificate of the key ends, 0 when none of them is here. Times are Unix seconds.
+    first; `others` those that are here without it; `deleted` those that were deleted. `orphans` are the CAs they issued
+    that were revoked and deleted before any of them was here, each as the number of the fact that deleted it. `ends` is
+    when the last certificate of the key ends, 0 when none of them is here. Times are Unix seconds.
     """
 
     identity: bytes
     keyed: tuple[tuple[str, int], ...]
     others: tuple[str, ...]
     deleted: tuple[str, ...]
+    orphans: tuple[int, ...]
     ends: int
 
     @property
@@ -91,6 +93,8 @@ class Issuers:
         self._clock = clock
         self._index = _Index({}, {}, {}, {})
         self._names: dict[bytes, _Names] = {}
+        self._checked: dict[tuple[bytes, bytes], bool] = {}
+        """Whether the first of two certificates, that of an orphan, was issued by the second."""
         # How often CAs changed, and how often they had when we read them last.
         self._changed = 1
         self._read = 0
@@ -141,7 +145,7 @@ class Issuers:
             return False
         if any(identifier != authority.id and valid_to >= now for identifier, valid_to in twins.keyed):
             return False
-        return await self._published.has_revoked(twins.ids, now)
+        return await self._published.has_revoked(twins.ids, twins.orphans, now)
 
     async def named(self, name: str) -> str:
         """The id of a CA by its id, or by its subject key identifier in hexadecimal digits. Raises NotFound.
@@ -171,13 +175,16 @@ class Issuers:
                 return
             changed = self._changed
             here, deleted = await self._published.issuers(), await self._published.deleted_authorities()
+            orphans = await self._published.orphans()
             certificates = {*(each.certificate for each in here), *(each.certificate for each in deleted)}
             # To read a certificate takes longer than anything else here, and most were read before.
             self._names = {der: self._names.get(der) or _Names.of(der) for der in certificates}
-            self._index = self._made(here, deleted)
+            self._index = self._made(here, deleted, orphans)
             self._read = changed
 
-    def _made(self, here: Sequence[IssuerFacts], deleted: Sequence[DeletedAuthority]) -> _Index:
+    def _made(
+        self, here: Sequence[IssuerFacts], deleted: Sequence[DeletedAuthority], orphans: Sequence[tuple[int, bytes]]
+    ) -> _Index:
         found = _Index({}, {}, {}, {})
         alike: dict[bytes, tuple[list[IssuerFacts], list[DeletedAuthority]]] = {}
         for each in here:
@@ -195,12 +202,25 @@ class Issuers:
                 tuple((each.id, each.valid_to) for each in present if each.has_key),
                 tuple(each.id for each in present if not each.has_key),
                 tuple(gone.id for gone in past),
+                self._issued_by([each.certificate for each in present], orphans),
                 max((each.valid_to for each in present), default=0),
             )
             found.by_id.update(dict.fromkeys(twins.ids, twins))
             # One name may be written in several ways, as other kinds of text, and its hash is of how it is written.
             for der in (*(each.certificate for each in present), *(gone.certificate for gone in past)):
                 found.by_hashes.update(dict.fromkeys(self._names[der].hashes, twins))
+        return found
+
+    def _issued_by(self, issuers: Sequence[bytes], orphans: Sequence[tuple[int, bytes]]) -> tuple[int, ...]:
+        """Those of some orphans that one of some CAs issued."""
+        if not orphans:
+            return ()
+        return tuple(number for number, der in orphans if any(self._is_issued_by(der, issuer) for issuer in issuers))
+
+    def _is_issued_by(self, der: bytes, issuer: bytes) -> bool:
+        found = self._checked.get((der, issuer))
+        if found is None:
+            found = self._checked[der, issuer] = is_issued_by(load_certificate(der), load_certificate(issuer))
         return found
 
     async def reload(self) -> int:

@@ -199,7 +199,7 @@ class Ocsp:
         """
         if await self._issuers.of_request(cert_id.issuer) != twins:
             return 0, None
-        facts = await self._published.facts(twins.ids, format_serial(cert_id.serial))
+        facts = await self._published.facts(twins.ids, twins.orphans, format_serial(cert_id.serial))
         if facts is None or facts.status is Status.REVOKED or facts.issuer_id in twins.deleted:
             return 0, facts
         # What stands below a CA that was revoked for good is revoked, also before its own event has come.
