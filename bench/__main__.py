@@ -3,6 +3,7 @@
 All of them if none is named.
 """
 
+import signal
 import sys
 from collections.abc import Callable
 
@@ -27,6 +28,8 @@ def main() -> None:
     unknown = [name for name in wanted if name not in _BENCHES]
     if unknown:
         sys.exit(f"there is no benchmark {', '.join(unknown)}; there are: {', '.join(_BENCHES)}")
+    # Ended by SIGTERM, it still removes its servers and their folders.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     report = Report()
     for name in wanted:
         _BENCHES[name](report)

@@ -1,21 +1,21 @@
 """Commits with event and apply, without HTTP: the group create of the users room, many waiting at once."""
 
 import asyncio
-import os
-import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
 
+import msgspec
 import uvloop
 from prometheus_client import CollectorRegistry
 
 from bench import limits
+from bench.children import output_of
 from bench.report import Figure, Report, median
 from blazon.app import ROOMS, make_log
 from blazon.clock import SystemClock
-from blazon.grouping import GroupState, Status, rules
+from blazon.grouping import GroupState, Status
 from blazon.log import MIGRATIONS, Operation
 from blazon.storage import migrate, open_database
 from blazon.users.events import GROUPING
@@ -41,30 +41,21 @@ def run(report: Report) -> None:
             )
         )
     report.add(Figure("commit, SQLite, 64 waiting, fsync + 1 ms", _measured("", 64, slow=True), "ops/s"))
-    server = PostgresServer(durable=True)
-    try:
+    with PostgresServer(durable=True) as server:
         limit = limits.pgbench(server)
         for waiting, lead in ((8, None), (64, 10_000), (256, None)):
             rate = _measured(server.new_database(), waiting)
             report.add(Figure(f"commit, PostgreSQL, {waiting} waiting", rate, "ops/s", limit, "pgbench insert/s", lead))
-    finally:
-        server.remove()
-    slow = PostgresServer(durable=True, environment=limits.slow_fsync())
-    try:
+    with PostgresServer(durable=True, environment=limits.slow_fsync()) as slow:
         rate = _measured(slow.new_database(), 64)
         report.add(Figure("commit, PostgreSQL, 64 waiting, fsync + 1 ms", rate, "ops/s"))
-    finally:
-        slow.remove()
 
 
 def _measured(url: str, waiting: int, *, slow: bool = False) -> float:
     """In a process of its own, so that each run begins alike; the median of some runs."""
-    environment = {**os.environ, **(limits.slow_fsync() if slow else {})}
+    environment = limits.slow_fsync() if slow else {}
     command = [sys.executable, "-m", "bench.commit", url, str(waiting)]
-    return median(
-        float(subprocess.run(command, env=environment, check=True, capture_output=True, text=True).stdout)
-        for _ in range(_RUNS if not url else 1)
-    )
+    return median(float(output_of(command, environment)) for _ in range(_RUNS if not url else 1))
 
 
 async def _rate(url: str, waiting: int, seconds: float = 3.0) -> float:
@@ -87,7 +78,7 @@ async def _rate(url: str, waiting: int, seconds: float = 3.0) -> float:
                     name=f"group {identifier}",
                     description="made by a benchmark",
                     parent="",
-                    metadata=rules.EMPTY,
+                    metadata=msgspec.Raw(b"{}"),
                     status=Status.ENABLED,
                 )
                 event = GROUPING.create.event(GROUP.of(identifier), state)

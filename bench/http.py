@@ -4,13 +4,13 @@ import asyncio
 import json
 import os
 import re
-import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
 
 from bench import limits
+from bench.children import output_of
 from bench.report import OUT, Figure, Report
 from tests.faults.process import ADMIN, PASSWORD, BlazonProcess
 from tests.servers import PostgresServer, RabbitServer, RedisServer, free_port, wait_for
@@ -61,22 +61,17 @@ def run(report: Report) -> None:
 
 
 def _with_servers(report: Report, raw: float) -> None:
-    postgres, rabbitmq = PostgresServer(durable=True), RabbitServer()
-    try:
+    with PostgresServer(durable=True) as postgres, RabbitServer() as rabbitmq:
         rate, p99 = _create({}, database_url=postgres.new_database())
         report.add(Figure("create a group, PostgreSQL, with Redis", rate, "req/s", raw, "raw HTTP"))
         report.add(Figure("create a group, PostgreSQL, with Redis: p99", p99, "ms", lower_is_better=True))
         rate, p99 = _create({}, amqp_url=rabbitmq.url)
         report.add(Figure("create a group, SQLite, with Redis and RabbitMQ", rate, "req/s", raw, "raw HTTP"))
-    finally:
-        postgres.remove()
-        rabbitmq.remove()
 
 
 def _create(environment: dict[str, str], mode: str = "create", **settings: str) -> tuple[float, float]:
     """Requests a second and the 99th percentile of their time in ms."""
-    redis = RedisServer()
-    with tempfile.TemporaryDirectory(dir=".", prefix=".bench-") as folder:
+    with RedisServer() as redis, tempfile.TemporaryDirectory(dir=".", prefix=".bench-") as folder:
         blazon = BlazonProcess(Path(folder), redis_url=redis.url, **settings)
         blazon.environment.update(environment)
         asyncio.run(blazon.start())
@@ -89,7 +84,6 @@ def _create(environment: dict[str, str], mode: str = "create", **settings: str) 
             return wrk(f"{blazon.url}/", mode, token, group)
         finally:
             blazon.stop()
-            redis.remove()
 
 
 def _group(url: str, token: str) -> str:
@@ -116,7 +110,7 @@ def wrk(url: str, *arguments: str, connections: int = _CONNECTIONS) -> tuple[flo
 
 
 def _round(command: list[str]) -> tuple[float, float]:
-    printed = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    printed = output_of(command)
     found = re.search(r"RESULT ([\d.]+) ([\d.]+) (\d+)", printed)
     assert found, printed
     assert found[3] == "0", f"{found[3]} requests were refused"

@@ -1,7 +1,6 @@
 """Issuing, revoking and answering without HTTP and log, beside the bare signature of `openssl speed`."""
 
 import re
-import subprocess
 import sys
 import threading
 import time
@@ -14,6 +13,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import ocsp
 from cryptography.x509.oid import NameOID
 
+from bench.children import output_of
 from bench.report import Figure, Report
 from blazon.ca.x509 import (
     DEFAULT_PROFILE,
@@ -58,6 +58,7 @@ def run(report: Report) -> None:
     drafted = _rate(lambda: _draft(ca, request))
     report.add(Figure("draft and check of it alone", drafted, "/s"))
     leaf = _issue(ca, key, csr)
+    assert isinstance(ca.certificate, x509.Certificate)
     asked = ocsp.OCSPRequestBuilder().add_certificate(leaf, ca.certificate, SHA1()).build().public_bytes(Encoding.DER)
     responder = Responder.of(ca, key)
     answered = _rate(lambda: _answer(responder, asked))
@@ -146,7 +147,7 @@ def _rate(work: Callable[[], object]) -> float:
 def _openssl_speed() -> tuple[float, float]:
     """Signatures and verifications a second of P-256, on one core."""
     command = ["openssl", "speed", "-seconds", "1", "ecdsap256"]
-    printed = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    printed = output_of(command)
     found = re.search(r"ecdsa \(nistp256\)\s+\S+\s+\S+\s+([\d.]+)\s+([\d.]+)", printed)
     if found is None:
         sys.exit(f"openssl speed printed something else:\n{printed}")

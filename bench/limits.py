@@ -2,11 +2,11 @@
 
 import os
 import re
-import subprocess
 import tempfile
 import time
 from pathlib import Path
 
+from bench.children import output_of
 from bench.report import OUT
 from tests.servers import PostgresServer, RedisServer
 
@@ -18,7 +18,7 @@ def slow_fsync() -> dict[str, str]:
     OUT.mkdir(exist_ok=True)
     library = OUT / "slow_fsync.so"
     if not library.exists() or library.stat().st_mtime < _SOURCE.stat().st_mtime:
-        subprocess.run(["cc", "-shared", "-fPIC", "-O2", "-o", library, _SOURCE, "-ldl"], check=True)
+        output_of(["cc", "-shared", "-fPIC", "-O2", "-o", library, _SOURCE, "-ldl"])
     return {"LD_PRELOAD": str(library.resolve())}
 
 
@@ -40,9 +40,9 @@ def pgbench(server: PostgresServer, clients: int = 64, seconds: int = 4) -> floa
     script = OUT / "insert.sql"
     OUT.mkdir(exist_ok=True)
     script.write_text("INSERT INTO bench (doc) VALUES (repeat('x', 300));\n")
-    subprocess.run(["psql", "-q", url, "-c", "CREATE TABLE bench (id bigserial PRIMARY KEY, doc text)"], check=True)
-    command = ["pgbench", "-n", "-M", "prepared", "-c", str(clients), "-j", "1", "-T", str(seconds), "-f", script, url]
-    printed = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    output_of(["psql", "-q", url, "-c", "CREATE TABLE bench (id bigserial PRIMARY KEY, doc text)"])
+    options = ["-n", "-M", "prepared", "-c", str(clients), "-j", "1", "-T", str(seconds)]
+    printed = output_of(["pgbench", *options, "-f", script, url])
     return float(re.search(r"tps = ([\d.]+)", printed)[1])  # type: ignore[index]
 
 
@@ -50,9 +50,7 @@ def redis_benchmark(server: RedisServer, pipeline: int) -> float:
     """XADD commands a second of redis-benchmark over one connection, some 220 bytes each."""
     fields = " ".join(f"field{number} {'x' * 20}" for number in range(8)).split()
     command = ["redis-benchmark", "-p", str(server.port), "-c", "1", "-P", str(pipeline), "-n", "300000", "-q"]
-    printed = subprocess.run(
-        [*command, "XADD", "limit", "MAXLEN", "~", "1000000", "*", *fields], check=True, capture_output=True, text=True
-    ).stdout
+    printed = output_of([*command, "XADD", "limit", "MAXLEN", "~", "1000000", "*", *fields])
     return float(re.findall(r"([\d.]+) requests per second", printed)[-1])
 
 

@@ -11,7 +11,6 @@ import os
 import re
 import sqlite3
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
@@ -26,6 +25,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import ocsp
 from cryptography.x509.oid import NameOID
 
+from bench.children import output_of, start
 from bench.report import Figure, Report
 from tests.faults.process import ADMIN, PASSWORD, BlazonProcess
 from tests.servers import RedisServer
@@ -40,8 +40,7 @@ _ENTRIES = 100_000
 def run(report: Report) -> None:
     signs, verifies = _openssl_speed()
     limit = 1 / (1 / signs + 1 / verifies)
-    redis = RedisServer()
-    with tempfile.TemporaryDirectory(dir=".", prefix=".bench-") as folder:
+    with RedisServer() as redis, tempfile.TemporaryDirectory(dir=".", prefix=".bench-") as folder:
         blazon = BlazonProcess(Path(folder), redis_url=redis.url)
         asyncio.run(blazon.start())
         try:
@@ -52,7 +51,6 @@ def run(report: Report) -> None:
             _lists(report, pki)
         finally:
             blazon.stop()
-            redis.remove()
 
 
 class _Pki:
@@ -99,7 +97,7 @@ class _Pki:
             (self.folder / "body").write_bytes(body)
             words.append(str(self.folder / "body"))
         command = ["wrk", "-t1", f"-c{connections}", f"-d{_SECONDS}", "-s", str(script), self.blazon.url, "--", *words]
-        printed = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+        printed = output_of(command)
         found = re.search(r"RESULT ([\d.]+) ([\d.]+) (\d+)", printed)
         assert found, printed
         assert found[3] == "0", f"{found[3]} requests were refused"
@@ -158,7 +156,7 @@ def _lists(report: Report, pki: _Pki) -> None:
 def _beside(pki: _Pki, path: str) -> float:
     """Fetches a path, in a process of its own, while another one is asked for again and again; the slowest in ms."""
     script = "import sys, urllib.request; urllib.request.urlopen(sys.argv[1]).read()"
-    fetching = subprocess.Popen([sys.executable, "-c", script, pki.blazon.url + path])
+    fetching = start([sys.executable, "-c", script, pki.blazon.url + path])
     slowest = 0.0
     while fetching.poll() is None:
         started = time.perf_counter()
@@ -205,7 +203,7 @@ def _csr() -> str:
 def _openssl_speed() -> tuple[float, float]:
     """Signatures and verifications a second."""
     command = ["openssl", "speed", "-seconds", "1", "ecdsap256"]
-    printed = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    printed = output_of(command)
     found = re.search(r"nistp256\)\s+[\d.]+s\s+[\d.]+s\s+([\d.]+)\s+([\d.]+)", printed)
     assert found, printed
     return float(found[1]), float(found[2])

@@ -7,7 +7,9 @@ import tempfile
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
+import msgspec
 import pika
 import uvloop
 from prometheus_client import CollectorRegistry
@@ -16,7 +18,8 @@ from bench import limits
 from bench.report import Figure, Report, percentile
 from blazon.app import ROOMS, make_log
 from blazon.clock import SystemClock
-from blazon.grouping import GroupState, Status, rules
+from blazon.grouping import GroupState, Status
+from blazon.health import Health
 from blazon.log import MIGRATIONS, Event, Log, Operation
 from blazon.relay import RabbitRelay, RedisRelay, Relay, RelayMetrics, keep_running
 from blazon.relay.amqp import connect
@@ -31,8 +34,7 @@ _numbers = itertools.count()
 
 
 def run(report: Report) -> None:
-    server = RedisServer()
-    try:
+    with RedisServer() as server:
         limit = limits.redis_benchmark(server, 100)
         rate = uvloop.run(_redis_rate(server))
         report.add(Figure("log to Redis, sustained", rate, "events/s", limit, "redis-benchmark P100", 40_000, 100_000))
@@ -40,17 +42,12 @@ def run(report: Report) -> None:
         report.add(
             Figure("commit to stream at 1 000 events/s: p99", p99, "ms", lead=50, stretch=15, lower_is_better=True)
         )
-    finally:
-        server.remove()
-    rabbit = RabbitServer()
-    try:
+    with RabbitServer() as rabbit:
         limit = uvloop.run(_pika_limit(rabbit))
         rate = uvloop.run(_rabbit_rate(rabbit))
         report.add(
             Figure("log to RabbitMQ, with confirms", rate, "events/s", limit, "pika, one fixed body", 10_000, 17_000)
         )
-    finally:
-        rabbit.remove()
 
 
 def _event() -> Event:
@@ -61,7 +58,7 @@ def _event() -> Event:
         name=f"group {identifier}",
         description="made by a benchmark",
         parent="",
-        metadata=rules.EMPTY,
+        metadata=msgspec.Raw(b"{}"),
         status=Status.ENABLED,
     )
     return GROUPING.create.event(GROUP.of(identifier), state)
@@ -117,7 +114,8 @@ async def _redis_latency(server: RedisServer, seconds: int = 8) -> float:
             client = redis.asyncio.Redis.from_url(server.url)
             last = "0"
             while len(waits) < seconds * 1000:
-                for _, entries in await client.xread({"latency.users": last}, count=1000, block=1000):
+                answer: Any = await client.xread({"latency.users": last}, count=1000, block=1000)
+                for _, entries in answer:
                     now = time.time_ns()
                     last = entries[-1][0].decode()
                     waits.extend((now - int(fields[b"occurred_at"])) / 1e6 for _, fields in entries)
@@ -144,7 +142,7 @@ async def _rabbit_rate(server: RabbitServer, count: int = 60_000) -> float:
         await _filled(log, count)
         _bind(server, "lamassu")
         metrics = RelayMetrics(CollectorRegistry())
-        relay = RabbitRelay(log, Amqp(url=server.url), metrics)
+        relay = RabbitRelay(log, Amqp(url=server.url), metrics, Health(CollectorRegistry()))
         task = asyncio.create_task(keep_running(relay, log, metrics))
         seconds = await _caught_up(relay, count)
         task.cancel()
@@ -166,10 +164,10 @@ async def _pika_limit(server: RabbitServer, count: int = 60_000) -> float:
         if free > 0:
             await asyncio.sleep(0)
         else:
-            await channel.confirmed(1)
-        confirmed += channel.take_confirmed()
+            await channel.answered(1)
+        confirmed += len(channel.take_answers())
     seconds = time.perf_counter() - began
-    channel.close()
+    await channel.close()
     return count / seconds
 
 

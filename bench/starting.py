@@ -2,7 +2,6 @@
 
 import os
 import signal
-import subprocess
 import sys
 import tempfile
 import time
@@ -12,6 +11,7 @@ from pathlib import Path
 
 import psutil
 
+from bench import children
 from bench.report import Figure, Report, median
 from tests.servers import free_port
 
@@ -34,15 +34,9 @@ def run(report: Report) -> None:
 def _start(command: list[str], folder: Path) -> tuple[float, float]:
     """Seconds to the first answer, and memory (RSS, MB) of the process itself two seconds later."""
     port = free_port()
-    environment = {
-        **os.environ,
-        "BLAZON_DATA_DIR": str(folder),
-        "BLAZON_HTTP_LISTEN": f"127.0.0.1:{port}",
-        "BLAZON_REDIS_PORT": "0",
-    }
     began = time.perf_counter()
-    process = subprocess.Popen(
-        command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+    process = children.start(
+        command, BLAZON_DATA_DIR=str(folder), BLAZON_HTTP_LISTEN=f"127.0.0.1:{port}", BLAZON_REDIS_PORT="0"
     )
     try:
         while not _healthy(port):
@@ -59,7 +53,7 @@ def _start(command: list[str], folder: Path) -> tuple[float, float]:
 def _healthy(port: int) -> bool:
     try:
         with urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=1) as answer:
-            return answer.status == 200
+            return int(answer.status) == 200
     except (urllib.error.URLError, OSError):
         return False
 
@@ -76,7 +70,7 @@ def _help() -> float:
 
     def once() -> float:
         began = time.perf_counter()
-        subprocess.run([program, "--help"], check=True, stdout=subprocess.DEVNULL)
+        children.output_of([program, "--help"])
         return time.perf_counter() - began
 
     return median(once() for _ in range(2 * _RUNS))

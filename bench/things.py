@@ -55,8 +55,8 @@ def run(report: Report) -> None:
 
 def _figures(report: Report, raw: float) -> None:
     """What is made through HTTP, with a Redis that gets the events."""
-    redis = RedisServer()
     with (
+        RedisServer() as redis,
         tempfile.TemporaryDirectory(dir=".", prefix=".bench-") as folder,
         _up(Path(folder), redis_url=redis.url) as (url, token, _, _),
     ):
@@ -65,13 +65,11 @@ def _figures(report: Report, raw: float) -> None:
         report.add(Figure("create a thing: p99", p99, "ms", lower_is_better=True))
         rate, _ = wrk(url, "bulk", token, str(_BULK), connections=4)
         report.add(Figure(f"create things, {_BULK} at once", rate * _BULK, "things/s", lead=10_000))
-    redis.remove()
 
 
 def _sized(report: Report, things: int) -> tuple[float, ...]:
     """The figures that depend on how many things there are."""
-    redis = RedisServer()
-    with tempfile.TemporaryDirectory(dir=".", prefix=".bench-") as folder:
+    with RedisServer() as redis, tempfile.TemporaryDirectory(dir=".", prefix=".bench-") as folder:
         uvloop.run(_fill(Path(folder), things))
         with _up(Path(folder), redis_url=redis.url) as (url, token, ready, megabytes):
             _until_relayed(redis, 2 * things + _CHANNELS)
@@ -81,7 +79,6 @@ def _sized(report: Report, things: int) -> tuple[float, ...]:
             _, first = wrk(url, "first", token, str(things), connections=4)
             far = _far_page(url, token, things)
             _, anywhere = wrk(url, "list", token, str(things), connections=4)
-    redis.remove()
     at = f"{things:,} things"
     if things == 100_000:
         report.add(Figure(f"identify, {at}", identify, "req/s", lead=20_000, stretch=30_000))

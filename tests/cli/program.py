@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from tests.servers import wait_for
-from tests.servers.process import _die_with_parent
+from tests.servers.process import die_with_parent
 
 PASSWORD = "a good password"
 COMMAND = str(Path(sys.executable).parent / "blazon")
@@ -80,7 +80,7 @@ class Program:
                 stdout=file,
                 stderr=subprocess.STDOUT,
                 text=True,
-                preexec_fn=_die_with_parent,
+                preexec_fn=die_with_parent,
             )
 
 

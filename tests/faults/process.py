@@ -1,7 +1,6 @@
 """The real `blazon up` as a child process, to be killed."""
 
 import asyncio
-import ctypes
 import os
 import signal
 import subprocess
@@ -14,8 +13,7 @@ from typing import Any
 import aiohttp
 
 from tests.servers import free_port
-
-_libc = ctypes.CDLL(None)
+from tests.servers.process import die_with_parent
 
 ADMIN = "admin@example.com"
 PASSWORD = "12345678"
@@ -53,7 +51,7 @@ class BlazonProcess:
                 env=self.environment,
                 stdout=output,
                 stderr=output,
-                preexec_fn=lambda: _libc.prctl(1, signal.SIGKILL),
+                preexec_fn=die_with_parent,
             )
 
     async def start(self, program: Sequence[str] = ("-m", "blazon.cli.main")) -> None:

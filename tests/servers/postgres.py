@@ -43,7 +43,7 @@ class PostgresServer(Server):
         self.running()
         if not answers(self.port):
             return False
-        command = [_BINARIES / "pg_isready", "-q", "-h", "127.0.0.1", "-p", str(self.port)]
+        command: list[str | Path] = [_BINARIES / "pg_isready", "-q", "-h", "127.0.0.1", "-p", str(self.port)]
         return subprocess.run(command, check=False).returncode == 0
 
     def keep_copy(self) -> None:

@@ -11,13 +11,14 @@ import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 _libc = ctypes.CDLL(None)
 _PR_SET_PDEATHSIG = 1
 
 
-def _die_with_parent() -> None:
+def die_with_parent() -> None:
+    """Has the kernel kill this process when the thread that started it ends: a `preexec_fn`."""
     _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
@@ -50,7 +51,7 @@ def answers(port: int, send: bytes = b"", expect: bytes = b"") -> bool:
 
 
 class Server:
-    """A server process with a folder of its own."""
+    """A server process with a folder of its own. As a context manager it is removed at the end of the block."""
 
     name = "server"
 
@@ -62,6 +63,12 @@ class Server:
             entry = pwd.getpwnam(user)
             os.chown(self.folder, entry.pw_uid, entry.pw_gid)
             self._identity = {"user": entry.pw_uid, "group": entry.pw_gid, "extra_groups": []}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.remove()
 
     def call(self, command: Sequence[str | Path]) -> None:
         """Runs a command of the server to its end, as its user."""
@@ -76,7 +83,7 @@ class Server:
                 env=None if environment is None else dict(environment),
                 stdout=output,
                 stderr=subprocess.STDOUT,
-                preexec_fn=_die_with_parent,
+                preexec_fn=die_with_parent,
                 **self._identity,
             )
 
