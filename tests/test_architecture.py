@@ -38,6 +38,7 @@ FLOORS = (
     ("embedded",),
     ("app",),
     ("cli",),
+    ("testing",),
 )
 FLOOR = {part: number for number, floor in enumerate(FLOORS) for part in floor}
 

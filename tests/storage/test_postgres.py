@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
-from pathlib import Path
 
 import asyncpg
 import pytest
@@ -119,52 +118,10 @@ async def test_a_connection_that_listens_and_is_dropped_without_a_word_is_made_a
             await writing.close()
 
 
-async def test_a_signal_comes_now_and_then_also_when_nothing_is_heard(database: PostgresDatabase) -> None:
-    async with asyncio.timeout(10), contextlib.aclosing(database.signals("silence", 0.2)) as signals:
-        for _ in range(4):
-            await anext(signals)
-
-
 async def _until_listening(proxy: Proxy, count: int) -> None:
     async with asyncio.timeout(20):
         while proxy.sent(b"LISTEN") < count:
             await asyncio.sleep(0.01)
-
-
-async def test_a_signal_of_another_process_is_heard_at_once(postgres: PostgresServer, tmp_path: Path) -> None:
-    url = postgres.new_database()
-    one, other = [await PostgresDatabase.open(url) for _ in range(2)]
-    async with contextlib.aclosing(one.signals("news", 60.0)) as signals:
-        await anext(signals)
-        await anext(signals)  # it listens
-        started = asyncio.get_running_loop().time()
-        async with other.transaction() as tx:
-            await tx.signal("news")
-        await anext(signals)
-        assert asyncio.get_running_loop().time() - started < 0.5
-    await one.close()
-    await other.close()
-
-
-async def test_there_is_one_leader_at_a_time(postgres: PostgresServer) -> None:
-    url = postgres.new_database()
-    databases = [await PostgresDatabase.open(url) for _ in range(3)]
-    leading: list[int] = []
-    most = 0
-
-    async def lead(number: int) -> None:
-        nonlocal most
-        async with databases[number].leader("something") as lease:
-            leading.append(number)
-            most = max(most, len(leading))
-            assert lease.held
-            await asyncio.sleep(0.05)
-            leading.remove(number)
-
-    await asyncio.gather(*(lead(number) for number in range(3)))
-    assert most == 1
-    for each in databases:
-        await each.close()
 
 
 async def test_a_lease_that_is_not_renewed_goes_to_another(

@@ -170,7 +170,7 @@ class Database(Reads, Protocol):
         ...
 
     def leader(self, name: str) -> AbstractAsyncContextManager[Lease]:
-        """Waits until this process is the one that may do `name`, and is it until the block ends."""
+        """Waits until nobody else may do `name`, in any process, and has the lead until the block ends."""
         ...
 
     def signals(self, channel: str, every: float) -> AsyncGenerator[None, None]:

@@ -12,6 +12,7 @@ import asyncio
 import fcntl
 import tempfile
 import threading
+from collections import defaultdict
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
@@ -173,6 +174,7 @@ class SqliteDatabase(_Reader):
         self._aside = ThreadPoolExecutor(_THREADS, "sqlite-aside")
         self._results = asyncio.Semaphore(_THREADS)
         self._local = threading.local()
+        self._leading: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
 
     def _writer_or_die(self) -> apsw.Connection:
         if self._writer is None:
@@ -285,7 +287,9 @@ class SqliteDatabase(_Reader):
 
     @asynccontextmanager
     async def leader(self, name: str) -> AsyncIterator[Lease]:
-        yield _Sole()
+        # No other process has the file open, but another part of this one may want to lead, too.
+        async with self._leading[name]:
+            yield _Sole()
 
     async def signals(self, channel: str, every: float) -> AsyncGenerator[None, None]:
         while True:
