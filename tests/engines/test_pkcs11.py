@@ -11,13 +11,13 @@ from cryptography.hazmat.primitives.hashes import SHA256
 
 from blazon.engines import Engine, EngineUnavailable, KeyType, Pkcs11Engine
 from blazon.errors import NotFound, SettingsError
-from tests.engines.support import P256, Pkcs11Bench, new_name
+from tests.engines.support import P256, new_name, pkcs11_engine
 from tests.servers import SoftHsm, wait_for
 
 
 @pytest.fixture
 def hsm(softhsm: SoftHsm) -> Engine:
-    return Pkcs11Bench(softhsm).engine()
+    return pkcs11_engine(softhsm)
 
 
 def _sign(key: object) -> bytes:
@@ -70,7 +70,7 @@ def test_a_token_that_is_away_is_unavailable_and_works_when_it_is_back(hsm: Engi
         ):
             with pytest.raises(EngineUnavailable, match="token blazon of the engine hsm does not answer"):
                 call()
-        info = Pkcs11Bench(softhsm).engine().info()
+        info = pkcs11_engine(softhsm).info()
         assert info.supported_key_types == ()
         assert "does not answer" in info.metadata["blazon.io/unavailable"]
     finally:
