@@ -2,10 +2,13 @@
 
 import asyncio
 import contextlib
+import json
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
+import aio_pika
 import redis.asyncio
+from aio_pika.abc import AbstractIncomingMessage, AbstractQueue
 from prometheus_client import CollectorRegistry
 
 from blazon.health import Health
@@ -97,3 +100,43 @@ async def command(server: RedisServer, *parts: str) -> Any:
         return await client.execute_command(*parts)
     finally:
         await client.aclose()
+
+
+class Consumer:
+    """A durable queue bound to everything of an exchange, and what it got."""
+
+    def __init__(self, url: str, exchange: str, name: str = "queue") -> None:
+        self._url = url
+        self._exchange = exchange
+        self._name = f"{exchange}-{name}"
+        self.messages: list[AbstractIncomingMessage] = []
+
+    async def declare(self, **arguments: object) -> AbstractQueue:
+        """Makes the queue; the exchange is that of the relay."""
+        self._connection = await aio_pika.connect(self._url)
+        channel = await self._connection.channel()
+        exchange = await channel.declare_exchange(self._exchange, aio_pika.ExchangeType.TOPIC, durable=True)
+        queue = await channel.declare_queue(self._name, durable=True, arguments=arguments)
+        await queue.bind(exchange, "#")
+        return queue
+
+    async def close(self) -> None:
+        """Closes the connection; the queue stays."""
+        await self._connection.close()
+
+    async def take(self) -> list[AbstractIncomingMessage]:
+        """Takes every message out of the queue."""
+        queue = await self.declare()
+        while (message := await queue.get(no_ack=True, fail=False)) is not None:
+            self.messages.append(message)
+        await self.close()
+        return self.messages
+
+    async def sequences(self) -> list[int]:
+        """The sequence numbers of everything it got, with what it takes out of the queue now."""
+        return message_sequences(await self.take())
+
+
+def message_sequences(messages: list[AbstractIncomingMessage]) -> list[int]:
+    """The sequence numbers of messages."""
+    return [int(json.loads(message.body)["sequence"]) for message in messages]

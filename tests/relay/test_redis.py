@@ -13,7 +13,7 @@ from blazon.relay.redis import _Many
 from blazon.storage import open_database
 from tests.relay.support import STREAM, caught_up, command, entries, record, sequences, to_redis, until
 from tests.servers import PostgresServer, RedisServer
-from tests.toy import look, make, make_log, open_log, operation, prepare, writing
+from tests.toy import look, make_log, open_log, operation, prepare, writing
 
 
 @pytest.fixture
@@ -65,17 +65,6 @@ async def test_a_server_that_ends_or_is_no_redis(octets: bytes, error: type[Exce
     connection._reader.feed_eof()
     with pytest.raises(error):
         await connection.read_many(2)
-
-
-async def test_it_goes_on_where_the_stream_ends(log: Log, redis: RedisServer) -> None:
-    for turn in range(3):
-        async with to_redis(log, redis) as relay:
-            await record(log, 30, start=30 * turn)
-            await caught_up(log, relay)
-        await record(log, 1, start=1000 + turn)  # while no relay runs
-    async with to_redis(log, redis) as relay:
-        await caught_up(log, relay)
-    assert sequences(await entries(redis)) == list(range(1, 94))
 
 
 async def test_a_server_that_is_killed_and_comes_back_gets_each_event_once(log: Log, redis: RedisServer) -> None:
@@ -275,13 +264,6 @@ async def until_saved(log: Log, position: int) -> None:
             if row is not None and row[0] >= position:
                 return
             await asyncio.sleep(0.02)
-
-
-async def test_an_idle_relay_saves_how_far_it_is(log: Log, redis: RedisServer) -> None:
-    async with to_redis(log, redis) as relay:
-        await log.writer.commit(operation(make("a")))
-        await caught_up(log, relay)
-        await until_saved(log, 1)
 
 
 async def test_a_log_restored_from_an_older_copy_goes_on_behind_what_was_lost(
