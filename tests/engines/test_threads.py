@@ -6,13 +6,11 @@ import threading
 import pytest
 
 from blazon.engines import EngineUnavailable
-from blazon.engines import threads as room
 from blazon.engines.threads import Threads
 
 
-async def test_so_many_at_once_and_so_many_that_wait(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(room, "_WAITING", 3)
-    threads, go_on, begun = Threads("an engine", 2), threading.Event(), threading.Semaphore(0)
+async def test_so_many_at_once_and_so_many_that_wait() -> None:
+    threads, go_on, begun = Threads("an engine", 2, waiting=3), threading.Event(), threading.Semaphore(0)
 
     def work(number: int) -> int:
         begun.release()
@@ -35,9 +33,8 @@ async def test_so_many_at_once_and_so_many_that_wait(monkeypatch: pytest.MonkeyP
     threads.close()
 
 
-async def test_what_a_call_raises_comes_back_and_leaves_its_place(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(room, "_WAITING", 0)
-    threads = Threads("an engine", 1)
+async def test_what_a_call_raises_comes_back_and_leaves_its_place() -> None:
+    threads = Threads("an engine", 1, waiting=0)
 
     def fails() -> None:
         raise ValueError("no")

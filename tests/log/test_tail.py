@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from blazon.log import START, Position, tail
+from blazon.log import START, Position
 from blazon.log.record import Record
 from blazon.log.tail import Tail
 
@@ -87,15 +87,13 @@ def test_a_batch_without_records_changes_nothing() -> None:
     assert tail.behind(_at(1), 10) == _records(2, 3)
 
 
-def test_many_records_and_large_ones_push_the_oldest_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tail, "_RECORDS", 8)
-    monkeypatch.setattr(tail, "_OCTETS", 100)
-    many = Tail(shared=False)
+def test_many_records_and_large_ones_push_the_oldest_out() -> None:
+    many = Tail(shared=False, records=8, octets=100)
     for sequence in range(1, 101):
         many.add([_record(sequence)])
     assert many.behind(_at(50), 1) is None
     assert many.behind(_at(93), 100) == _records(94, 100)
-    large = Tail(shared=False)
+    large = Tail(shared=False, records=8, octets=100)
     for sequence in range(1, 11):
         large.add([_record(sequence, 90)])
     assert large.behind(_at(8), 100) is None
@@ -110,17 +108,14 @@ def test_many_records_and_large_ones_push_the_oldest_out(monkeypatch: pytest.Mon
     limit=st.integers(1, 50),
 )
 def test_what_it_gives_is_what_the_log_has(batches: list[tuple[int, int, int]], position: int, limit: int) -> None:
-    with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(tail, "_RECORDS", 20)
-        patched.setattr(tail, "_OCTETS", 400)
-        kept = Tail(shared=True)
-        log: list[Record] = []
-        for gap, count, size in batches:
-            first = len(log) + 1
-            log += _records(first, first + gap + count - 1, size)
-            kept.add(log[first + gap - 1 :])
-        found = kept.behind(_at(position), limit)
-        assert found is None or found == log[position : position + limit]
-        newest = batches[-1][1] if batches else 0
-        if newest > 1 and position == len(log) - 1 and len(log[-1].data) * 4 < 400:
-            assert found is not None
+    kept = Tail(shared=True, records=20, octets=400)
+    log: list[Record] = []
+    for gap, count, size in batches:
+        first = len(log) + 1
+        log += _records(first, first + gap + count - 1, size)
+        kept.add(log[first + gap - 1 :])
+    found = kept.behind(_at(position), limit)
+    assert found is None or found == log[position : position + limit]
+    newest = batches[-1][1] if batches else 0
+    if newest > 1 and position == len(log) - 1 and len(log[-1].data) * 4 < 400:
+        assert found is not None

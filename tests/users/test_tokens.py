@@ -233,9 +233,8 @@ async def test_no_more_wait_than_can_have_their_turn_soon() -> None:
     assert (outcomes.count(type(None)), outcomes.count(TooMany)) == (201, 299)
 
 
-async def test_who_is_turned_away_cannot_push_its_count_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("blazon.users.attempts._REMEMBERED", 10)
-    attempts = Attempts(AttemptLimits(2, 2, 2, 60), ManualClock(NOW))
+async def test_who_is_turned_away_cannot_push_its_count_out() -> None:
+    attempts = Attempts(AttemptLimits(2, 2, 2, 60), ManualClock(NOW), remembered=10)
     for _ in range(2):
         await fail(attempts, "jane", "a")
     for number in range(100):

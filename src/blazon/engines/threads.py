@@ -26,10 +26,11 @@ T = TypeVar("T")
 class Threads:
     """So many threads under a name, and a line before them that is not endless."""
 
-    def __init__(self, name: str, threads: int) -> None:
+    def __init__(self, name: str, threads: int, waiting: int = _WAITING) -> None:
+        """`waiting` is how many calls may wait for a thread."""
         self._name = name
         self._pool = ThreadPoolExecutor(threads, name)
-        self._places = BoundedSemaphore(threads + _WAITING)
+        self._places = BoundedSemaphore(threads + waiting)
 
     async def run(self, call: Callable[P, T], *arguments: P.args, **named: P.kwargs) -> T:
         """What a call returns, made in one of the threads. Raises EngineUnavailable when the line is too long.

@@ -19,8 +19,11 @@ class Tail:
     `shared` says that other processes record too; then only the database knows whether there is more.
     """
 
-    def __init__(self, *, shared: bool) -> None:
+    def __init__(self, *, shared: bool, records: int = _RECORDS, octets: int = _OCTETS) -> None:
+        """Keeps at least so many of the newest records, or of the octets of their data; at most twice as many."""
         self._shared = shared
+        self._most_records = records
+        self._most_octets = octets
         self._records: list[Record] = []
         self._octets = 0
 
@@ -32,7 +35,7 @@ class Tail:
             self.clear()
         self._records += records
         self._octets += sum(len(record.data) for record in records)
-        if len(self._records) > 2 * _RECORDS or self._octets > 2 * _OCTETS:
+        if len(self._records) > 2 * self._most_records or self._octets > 2 * self._most_octets:
             self._forget()
 
     def _forget(self) -> None:
@@ -41,7 +44,7 @@ class Tail:
         octets = 0
         for kept, record in enumerate(reversed(self._records)):
             octets += len(record.data)
-            if kept == _RECORDS or octets > _OCTETS:
+            if kept == self._most_records or octets > self._most_octets:
                 keep = kept
                 octets -= len(record.data)
                 break

@@ -53,8 +53,10 @@ class _Count:
 class Attempts:
     """Counts failures."""
 
-    def __init__(self, limits: AttemptLimits, clock: Clock) -> None:
+    def __init__(self, limits: AttemptLimits, clock: Clock, remembered: int = _REMEMBERED) -> None:
+        """`remembered` is how many identities and addresses are counted at most; the oldest are forgotten first."""
         self._limits = limits
+        self._remembered = remembered
         self._clock = clock
         self._counts: OrderedDict[_Key, _Count] = OrderedDict()
         self._ended = asyncio.Event()
@@ -125,7 +127,7 @@ class Attempts:
             counts[key] = count = self._counts.setdefault(key, _Count(self._clock.now()))
             count.running += 1
             self._counts.move_to_end(key)
-        while len(self._counts) > _REMEMBERED:
+        while len(self._counts) > self._remembered:
             self._counts.popitem(last=False)
         return counts
 
