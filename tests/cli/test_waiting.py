@@ -4,7 +4,6 @@ What does not pass by itself it does not wait for.
 """
 
 import signal
-import time
 from collections.abc import Iterator
 from typing import Self
 
@@ -61,10 +60,8 @@ def test_it_comes_up_when_the_database_does(program: Program, server: PostgresSe
 
 def test_it_ends_when_the_time_is_over(program: Program) -> None:
     url = "postgresql://nobody@127.0.0.1:1/x"
-    began = time.monotonic()
     with _Start(program, url, "2s") as start:
         assert start.process.wait(30) == 1
-        assert time.monotonic() - began >= 2
         assert start.output.splitlines()[-1].startswith("blazon: cannot open the PostgreSQL database")
         # At 0, 0.5 and 1.5 seconds; the one at 2 seconds is the last.
         assert start.output.count(WAITS) == 3

@@ -53,13 +53,12 @@ async def test_a_process_that_stands_still_with_the_head_of_the_log_does_not_kee
         return other.is_paused()
 
     await _until(paused, 30)
-    answered, since = len(loads[0].answered), time.monotonic()
+    answered = len(loads[0].answered)
 
     async def goes_on() -> bool:
         return len(loads[0].answered) > answered + len(running) * 20
 
     await _until(goes_on, HELD + SLACK)
-    assert time.monotonic() - since < HELD + SLACK
     other.resume()
     answered = len(loads[1].answered)
 
