@@ -23,7 +23,7 @@ SOURCE = Path(blazon.__file__).parent
 
 # A module imports from its own floor's package and from floors before it.
 FLOORS = (
-    ("errors", "addresses", "caller", "clock", "durations", "health", "serials", "settings", "logs"),
+    ("errors", "addresses", "caller", "clock", "durations", "health", "serials", "settings", "logs", "tasks"),
     ("storage",),
     ("log",),
     ("wire",),

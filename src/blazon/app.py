@@ -23,6 +23,7 @@ from blazon.relay import RabbitRelay, RedisRelay, Relay, RelayMetrics, keep_runn
 from blazon.room import House, Offers, Parts, Room
 from blazon.settings import Settings
 from blazon.storage import Database, check_not_lost, migrate, open_database, open_sealer
+from blazon.tasks import end
 from blazon.web import Crowding, Dispatcher, HttpMetrics, HttpServer, Limits, listen, pages
 
 __all__ = ["ROOMS", "Blazon", "Started", "catalogue", "make_log"]
@@ -104,9 +105,7 @@ class Blazon:
             await self._until_stopped()
             await self._end(log, relays, server, writing, parts)
         finally:
-            for task in self._tasks:
-                task.cancel()
-            await asyncio.gather(*self._tasks, return_exceptions=True)
+            await end(self._tasks)
             if redis is not None:
                 await asyncio.to_thread(redis.stop)
             for bound in sockets:
@@ -243,9 +242,7 @@ class Blazon:
                 while any(relay.leading and relay.position < log.pulse.sequence for relay in relays):  # noqa: ASYNC110
                     await asyncio.sleep(0.01)
         others = [task for task in self._tasks if task is not writing]
-        for task in others:
-            task.cancel()
-        await asyncio.gather(*others, return_exceptions=True)  # a relay saves how far it is
+        await end(others)  # a relay saves how far it is
         log.writer.stop()
         await writing
         for part in parts:
