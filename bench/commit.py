@@ -15,7 +15,8 @@ from bench.children import output_of
 from bench.report import Figure, Report, median
 from blazon.app import ROOMS, make_log
 from blazon.clock import SystemClock
-from blazon.grouping import GroupState, Status
+from blazon.entity import Status
+from blazon.grouping import GroupState
 from blazon.log import MIGRATIONS, Operation
 from blazon.storage import migrate, open_database
 from blazon.users.events import GROUPING

@@ -18,7 +18,8 @@ from bench import limits
 from bench.report import Figure, Report, percentile
 from blazon.app import ROOMS, make_log
 from blazon.clock import SystemClock
-from blazon.grouping import GroupState, Status
+from blazon.entity import Status
+from blazon.grouping import GroupState
 from blazon.health import Health
 from blazon.log import MIGRATIONS, Event, Log, Operation
 from blazon.relay import RabbitRelay, RedisRelay, Relay, RelayMetrics, keep_running

@@ -28,6 +28,7 @@ FLOORS = (
     ("log",),
     ("wire",),
     ("relay", "web"),
+    ("entity",),
     ("grouping",),
     ("room",),
     ("users",),

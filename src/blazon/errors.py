@@ -52,6 +52,7 @@ __all__ = [
     "Unauthenticated",
     "Unavailable",
     "UnsupportedMedia",
+    "at_place",
 ]
 
 
@@ -76,6 +77,11 @@ class RequestError(BlazonError):
     """The caller can mend it."""
 
     title = "something went wrong with the request"
+
+
+def at_place(error: RequestError, place: str) -> RequestError:
+    """The error of one entry of a list, with the place of that entry before its reason."""
+    return type(error)(f"{place}: {error.reason}")
 
 
 class Malformed(RequestError):

@@ -14,7 +14,8 @@ from prometheus_client import CollectorRegistry
 
 from blazon.app import ROOMS, make_log
 from blazon.clock import SystemClock
-from blazon.grouping import ACTIONS, Action, GroupState, PolicyState, Status, mask_of
+from blazon.entity import Status
+from blazon.grouping import ACTIONS, Action, GroupState, PolicyState, mask_of
 from blazon.history import rebuild
 from blazon.log import MIGRATIONS, Event, Log, Operation, Record, state_of
 from blazon.log.listeners import Listeners

@@ -12,7 +12,8 @@ from prometheus_client import CollectorRegistry
 
 from blazon.app import ROOMS
 from blazon.clock import SystemClock
-from blazon.grouping import PolicyState, Status
+from blazon.entity import Status
+from blazon.grouping import PolicyState
 from blazon.log import Catalogue, EventType, Kind, Log, Operation, Record, state_of
 from blazon.storage import Database, Statement, open_database
 from blazon.things.events import GROUPING, THING_REMOVE, THING_UPDATE_SECRET, ThingState

@@ -16,7 +16,8 @@ from structlog.testing import capture_logs
 from blazon.app import ROOMS, make_log
 from blazon.caller import ANONYMOUS
 from blazon.clock import SystemClock
-from blazon.grouping import Role, Status
+from blazon.entity import Status
+from blazon.grouping import Role
 from blazon.history import rebuild, verify_tables
 from blazon.log import MIGRATIONS, Decision
 from blazon.storage import Database, migrate, open_database

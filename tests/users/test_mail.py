@@ -17,8 +17,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from blazon.entity import rules
 from blazon.errors import RequestError, SettingsError, Unavailable
-from blazon.grouping import rules
 from blazon.users.identities import ascii_domain
 from blazon.users.mail import (
     FolderMailer,

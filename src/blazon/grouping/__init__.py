@@ -4,28 +4,21 @@ It can keep groups in a hierarchy and policies between members and groups, decid
 It does not know what the members are: the room that uses the pattern does.
 """
 
-from blazon.grouping import rules
 from blazon.grouping.api import (
     FilterQuery,
-    GivenStatus,
     GroupApi,
     GroupBody,
     GroupDraftBody,
     GroupQuery,
-    OwnerBody,
     PolicyApi,
     PolicyBody,
     PolicyQuery,
-    TagsBody,
-    UpdateBody,
-    etagged,
     group_body,
     group_filter,
-    metadata_body,
     metadata_filter,
     policy_body,
 )
-from blazon.grouping.apply import appliers_of, by_name, text_of
+from blazon.grouping.apply import appliers_of
 from blazon.grouping.events import (
     Authorized,
     Grouping,
@@ -35,37 +28,20 @@ from blazon.grouping.events import (
     PolicyState,
     group_of,
     listed_fields,
-    seen_stamps,
-    stamps,
-    status_fields,
 )
-from blazon.grouping.groups import GroupDraft, GroupFilter, Groups, at_place
+from blazon.grouping.groups import GroupDraft, GroupFilter, Groups
 from blazon.grouping.lists import ListFilter, StatusFilter, Visibility, Where, listed, visibility_filters
-from blazon.grouping.models import (
-    ACTIONS,
-    STATUSES,
-    Action,
-    Group,
-    Placed,
-    Policy,
-    Principal,
-    Role,
-    Status,
-    expanded,
-    mask_of,
-)
+from blazon.grouping.models import ACTIONS, Action, Group, Placed, Policy, Principal, Role, expanded, mask_of
 from blazon.grouping.policies import Members, Policies, PolicyFilter, check_policy
 from blazon.grouping.rights import Asking, GroupRights, expect
 from blazon.grouping.store import GroupStore, page
 
 __all__ = [
     "ACTIONS",
-    "STATUSES",
     "Action",
     "Asking",
     "Authorized",
     "FilterQuery",
-    "GivenStatus",
     "Group",
     "GroupApi",
     "GroupBody",
@@ -82,7 +58,6 @@ __all__ = [
     "ListFilter",
     "Listed",
     "Members",
-    "OwnerBody",
     "Placed",
     "Policies",
     "Policy",
@@ -93,17 +68,11 @@ __all__ = [
     "PolicyState",
     "Principal",
     "Role",
-    "Status",
     "StatusFilter",
-    "TagsBody",
-    "UpdateBody",
     "Visibility",
     "Where",
     "appliers_of",
-    "at_place",
-    "by_name",
     "check_policy",
-    "etagged",
     "expanded",
     "expect",
     "group_body",
@@ -112,14 +81,8 @@ __all__ = [
     "listed",
     "listed_fields",
     "mask_of",
-    "metadata_body",
     "metadata_filter",
     "page",
     "policy_body",
-    "rules",
-    "seen_stamps",
-    "stamps",
-    "status_fields",
-    "text_of",
     "visibility_filters",
 ]

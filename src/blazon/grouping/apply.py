@@ -3,24 +3,13 @@
 from collections.abc import Callable, Iterable
 from typing import Any
 
-import msgspec
-
+from blazon.entity import text_of
 from blazon.grouping.events import Grouping, GroupState, PolicyState
 from blazon.grouping.models import mask_of
 from blazon.log import Apply, EventType, Record
 from blazon.storage import Statement
 
-__all__ = ["appliers_of", "by_name", "text_of"]
-
-
-def text_of(raw: msgspec.Raw) -> str:
-    """JSON as a column holds it."""
-    return bytes(raw).decode()
-
-
-def by_name(by_type: dict[EventType[Any], Apply]) -> dict[tuple[str, str], Apply]:
-    """Appliers by service and type, as a room gives them."""
-    return {(declared.service, declared.name): apply for declared, apply in by_type.items()}
+__all__ = ["appliers_of"]
 
 
 def appliers_of(grouping: Grouping) -> dict[EventType[Any], Apply]:

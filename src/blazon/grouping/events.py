@@ -4,12 +4,12 @@ Data is the complete change; a state struct is the whole row after it. `created_
 event. Names and fields are those of the event document, as settled by decisions A1 to A10.
 """
 
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
-from blazon.clock import rfc3339
-from blazon.grouping.models import Action, Group, Status
+from blazon.entity import Status, seen_stamps, stamps, status_fields
+from blazon.grouping.models import Action, Group
 from blazon.log import EventType, Fields, Record, Service, SubjectKind, entity_of
 
 __all__ = [
@@ -21,8 +21,6 @@ __all__ = [
     "PolicyState",
     "group_of",
     "listed_fields",
-    "stamps",
-    "status_fields",
 ]
 
 
@@ -84,36 +82,6 @@ class Listed(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     limit: int
     filters: dict[str, str] = {}
     hidden: tuple[str, ...] = ()
-
-
-def stamps(record: Record, created_at: int) -> Fields:
-    """When it was made, and, if that was before this event, when and by whom it was changed: now."""
-    if created_at == 0:
-        return {"created_at": rfc3339(record.time)}
-    return {
-        "created_at": rfc3339(created_at),
-        "updated_at": rfc3339(record.time),
-        "updated_by": record.actor,
-    }
-
-
-def seen_stamps(data: Any) -> Fields:
-    """When what was read was made, and changed if it was."""
-    fields: Fields = {"created_at": rfc3339(data.created_at)}
-    if data.updated_at:
-        fields["updated_at"] = rfc3339(data.updated_at)
-        fields["updated_by"] = data.updated_by
-    return fields
-
-
-def status_fields(record: Record, data: Any) -> Fields:
-    """What the wires show of something that was enabled or disabled."""
-    return {
-        "id": data.id,
-        "status": data.status.value,
-        "updated_at": rfc3339(record.time),
-        "updated_by": record.actor,
-    }
 
 
 def listed_fields(_: Record, data: Listed) -> Fields:

@@ -6,16 +6,16 @@ from typing import Any, Final
 import msgspec
 
 from blazon.caller import Caller
-from blazon.errors import Conflict, Forbidden, Malformed, NotFound, RequestError, RuleBroken
-from blazon.grouping import rules
+from blazon.entity import Status, rules
+from blazon.errors import Conflict, Forbidden, Malformed, NotFound, RequestError, RuleBroken, at_place
 from blazon.grouping.events import Grouping, GroupSeen, GroupState, Listed, group_of
 from blazon.grouping.lists import ListFilter, Where, listed
-from blazon.grouping.models import Action, Group, Placed, Principal, Status, mask_of
+from blazon.grouping.models import Action, Group, Placed, Principal, mask_of
 from blazon.grouping.rights import GroupRights, expect
 from blazon.grouping.store import GroupStore
 from blazon.log import Basis, Decision, Event, EventType, Log, Record, state_of
 
-__all__ = ["GroupDraft", "GroupFilter", "Groups", "at_place"]
+__all__ = ["GroupDraft", "GroupFilter", "Groups"]
 
 _DEEPEST: Final = 64
 """How many groups may stand above one."""
@@ -48,11 +48,6 @@ class GroupFilter(ListFilter, frozen=True, kw_only=True):
 
     owner: str | None = None
     levels: int | None = None
-
-
-def at_place(error: RequestError, place: str) -> RequestError:
-    """The error of one among many, with the place of that one."""
-    return type(error)(f"{place}: {error.reason}")
 
 
 class Groups:

@@ -6,8 +6,8 @@ from typing import Final, Protocol
 import msgspec
 
 from blazon.caller import Caller
+from blazon.entity import rules
 from blazon.errors import Malformed, NotFound, RuleBroken
-from blazon.grouping import rules
 from blazon.grouping.events import Grouping, PolicyState
 from blazon.grouping.lists import Where, listed
 from blazon.grouping.models import Action, Policy, Principal, expanded, mask_of

@@ -5,9 +5,10 @@ from typing import Any, Final
 
 import msgspec
 
+from blazon.entity import STATUSES
 from blazon.grouping.events import Grouping
 from blazon.grouping.lists import Where
-from blazon.grouping.models import STATUSES, Action, Group, Placed, Policy
+from blazon.grouping.models import Action, Group, Placed, Policy
 from blazon.storage import Database, Row, Value
 
 __all__ = ["GroupStore", "page"]

@@ -12,7 +12,8 @@ from typing import Any, Final
 
 import msgspec
 
-from blazon.grouping import Action, Status, mask_of
+from blazon.entity import Status
+from blazon.grouping import Action, mask_of
 from blazon.log import Reader, Record
 from blazon.storage import Database, Row, Sealer
 from blazon.things.models import CHANNEL, POLICY, THING

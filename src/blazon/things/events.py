@@ -8,7 +8,8 @@ from typing import Final
 
 import msgspec
 
-from blazon.grouping import Grouping, Listed, Status, listed_fields, seen_stamps, stamps, status_fields
+from blazon.entity import Status, seen_stamps, stamps, status_fields
+from blazon.grouping import Grouping, Listed, listed_fields
 from blazon.log import Fields, Record, Service
 from blazon.things.models import CHANNEL, POLICY
 

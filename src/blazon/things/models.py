@@ -7,7 +7,7 @@ from typing import Final
 
 import msgspec
 
-from blazon.grouping import Status
+from blazon.entity import Status
 from blazon.log import SubjectKind
 
 __all__ = ["CHANNEL", "POLICY", "THING", "Thing", "key_context"]

@@ -14,7 +14,7 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from blazon.grouping import Status
+from blazon.entity import Status
 from blazon.log import Record
 from blazon.things.models import THING
 from blazon.things.store import Store

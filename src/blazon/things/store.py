@@ -6,7 +6,8 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from blazon.grouping import STATUSES, Action, Status, Where, mask_of
+from blazon.entity import STATUSES, Status
+from blazon.grouping import Action, Where, mask_of
 from blazon.storage import Database, Reads, Row, Value
 from blazon.things.models import Thing
 

@@ -5,7 +5,8 @@ from typing import Final
 
 import msgspec
 
-from blazon.grouping import appliers_of, by_name, text_of
+from blazon.entity import by_name, text_of
+from blazon.grouping import appliers_of
 from blazon.log import Record
 from blazon.storage import Statement
 from blazon.users import events

@@ -14,8 +14,8 @@ import unicodedata
 
 import idna
 
+from blazon.entity import rules
 from blazon.errors import Malformed
-from blazon.grouping import rules
 
 __all__ = ["ascii_domain", "check_new_identity", "compared"]
 

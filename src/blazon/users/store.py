@@ -4,7 +4,8 @@ from typing import Any, Final
 
 import msgspec
 
-from blazon.grouping import STATUSES, Action, Principal, Role, Status, Where, mask_of, page
+from blazon.entity import STATUSES, Status
+from blazon.grouping import Action, Principal, Role, Where, mask_of, page
 from blazon.storage import Database
 from blazon.users.identities import compared
 from blazon.users.models import User

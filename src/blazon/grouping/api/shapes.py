@@ -1,33 +1,24 @@
 """JSON shapes that several routes share (fact sheet §3.4)."""
 
-from typing import Annotated, Any, Literal, Protocol
+from typing import Annotated, Any
 
 import msgspec
 from msgspec import Meta, Struct
 
 from blazon.clock import rfc3339
+from blazon.entity import Status, metadata_body
 from blazon.errors import Malformed
 from blazon.grouping.lists import StatusFilter
-from blazon.grouping.models import Placed, Status
+from blazon.grouping.models import Placed
 from blazon.log import canonical
-from blazon.web import Page, Reply, read_json
+from blazon.web import Page, read_json
 
 __all__ = [
     "FilterQuery",
-    "GivenStatus",
     "GroupBody",
-    "OwnerBody",
-    "TagsBody",
-    "UpdateBody",
-    "etagged",
     "group_body",
-    "metadata_body",
     "metadata_filter",
 ]
-
-
-GivenStatus = Literal["", "enabled", "disabled"]
-"""A status in a body. An empty one is not given: Go clients send the fields they leave out as empty texts."""
 
 
 class GroupBody(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -46,25 +37,6 @@ class GroupBody(Struct, frozen=True, kw_only=True, omit_defaults=True):
     updated_at: str
     updated_by: str = ""
     status: Status
-
-
-class UpdateBody(Struct, frozen=True):
-    """What to change. What is not given stays."""
-
-    name: str | None = None
-    metadata: dict[str, Any] | None = None
-
-
-class TagsBody(Struct, frozen=True):
-    """The tags that replace the old ones."""
-
-    tags: list[str] | None = None
-
-
-class OwnerBody(Struct, frozen=True):
-    """The id of the new owner."""
-
-    owner: str | None = None
 
 
 class FilterQuery(Page, kw_only=True, frozen=True):
@@ -88,11 +60,6 @@ def metadata_filter(text: str | None) -> str | None:
         raise Malformed('invalid query parameters: metadata must be a JSON object, such as {"key":"value"}') from None
 
 
-def metadata_body(raw: msgspec.Raw) -> msgspec.Raw | None:
-    """Metadata as answers show it: left out when there is none."""
-    return None if bytes(raw) == b"{}" else raw
-
-
 def group_body(placed: Placed, children: tuple[GroupBody, ...] = ()) -> GroupBody:
     """A group as answers show it."""
     group = placed.group
@@ -111,19 +78,3 @@ def group_body(placed: Placed, children: tuple[GroupBody, ...] = ()) -> GroupBod
         updated_by=group.updated_by,
         status=group.status,
     )
-
-
-class _Entity(Protocol):
-    @property
-    def id(self) -> str: ...
-
-    @property
-    def revision(self) -> int: ...
-
-
-def etagged(body: Struct, entity: _Entity, status: int = 200, location: str = "") -> Reply:
-    """An answer with one entity and its ETag: the revision."""
-    headers = [("etag", f'"{entity.revision}"')]
-    if location:
-        headers.append(("location", f"{location}/{entity.id}"))
-    return Reply(status, body, tuple(headers))

@@ -7,19 +7,9 @@ import msgspec
 from msgspec import Meta, Struct
 
 from blazon.clock import rfc3339
+from blazon.entity import GivenStatus, OwnerBody, Status, TagsBody, UpdateBody, etagged, metadata_body
 from blazon.errors import Conflict, Forbidden, NotFound, RuleBroken
-from blazon.grouping import (
-    FilterQuery,
-    GivenStatus,
-    OwnerBody,
-    Status,
-    TagsBody,
-    UpdateBody,
-    Visibility,
-    etagged,
-    metadata_body,
-    metadata_filter,
-)
+from blazon.grouping import FilterQuery, Visibility, metadata_filter
 from blazon.things.models import Thing
 from blazon.things.service import ThingDraft, ThingFilter, Things
 from blazon.web import AnyRoute, Call, NoBody, NoQuery, Reply, Route

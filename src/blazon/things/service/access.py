@@ -3,8 +3,9 @@
 from typing import Final
 
 from blazon.caller import Caller
+from blazon.entity import rules
 from blazon.errors import Forbidden, Malformed, Unauthenticated
-from blazon.grouping import Action, Authorized, GroupRights, rules
+from blazon.grouping import Action, Authorized, GroupRights
 from blazon.log import Log
 from blazon.things.access import Access, Verdict
 from blazon.things.events import GROUPING, THING_IDENTIFY, ThingIdentified

@@ -5,8 +5,9 @@ from typing import Any, Final
 
 import msgspec
 
+from blazon.entity import Status, rules
 from blazon.errors import Malformed
-from blazon.grouping import ListFilter, Status, Visibility, rules
+from blazon.grouping import ListFilter, Visibility
 
 __all__ = ["ThingDraft", "ThingFilter", "check_key", "numbered"]
 

@@ -7,22 +7,20 @@ from typing import Any, Final
 import msgspec
 
 from blazon.caller import Caller
-from blazon.errors import Conflict, Forbidden, Malformed, NotFound, RequestError, RuleBroken
+from blazon.entity import Status, rules
+from blazon.errors import Conflict, Forbidden, Malformed, NotFound, RequestError, RuleBroken, at_place
 from blazon.grouping import (
     Action,
     GroupRights,
     GroupStore,
     Listed,
     Principal,
-    Status,
     StatusFilter,
     Visibility,
     Where,
-    at_place,
     expect,
     listed,
     mask_of,
-    rules,
     visibility_filters,
 )
 from blazon.log import Basis, Decision, Event, EventType, Log, Record, entity_of, state_of

@@ -6,7 +6,8 @@ import msgspec
 from msgspec import Struct
 
 from blazon.clock import rfc3339
-from blazon.grouping import Role, Status, metadata_body
+from blazon.entity import Status, metadata_body
+from blazon.grouping import Role
 from blazon.users.models import User
 
 __all__ = ["UserBody", "user_body"]

@@ -5,19 +5,9 @@ from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct
 
+from blazon.entity import GivenStatus, OwnerBody, Status, TagsBody, UpdateBody, etagged
 from blazon.errors import Conflict, Forbidden, NotFound, RuleBroken, TooMany
-from blazon.grouping import (
-    FilterQuery,
-    GivenStatus,
-    OwnerBody,
-    Role,
-    Status,
-    TagsBody,
-    UpdateBody,
-    Visibility,
-    etagged,
-    metadata_filter,
-)
+from blazon.grouping import FilterQuery, Role, Visibility, metadata_filter
 from blazon.users.api.shapes import UserBody, user_body
 from blazon.users.models import User
 from blazon.users.service import UserDraft, UserFilter, Users

@@ -4,8 +4,8 @@ import re
 from urllib.parse import urlsplit
 
 from blazon.caller import Caller
+from blazon.entity import Status, rules
 from blazon.errors import Malformed, NotFound, RuleBroken, Unauthenticated
-from blazon.grouping import Status, rules
 from blazon.log import Decision, Log, state_of
 from blazon.storage import Sealer
 from blazon.users import events

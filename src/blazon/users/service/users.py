@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from blazon.caller import Caller
+from blazon.entity import Status, rules
 from blazon.errors import Conflict, Forbidden, Malformed, NotFound, RuleBroken, Unauthenticated
 from blazon.grouping import (
     Action,
@@ -16,13 +17,11 @@ from blazon.grouping import (
     ListFilter,
     Principal,
     Role,
-    Status,
     Visibility,
     Where,
     expect,
     listed,
     mask_of,
-    rules,
     visibility_filters,
 )
 from blazon.log import Basis, Decision, EventType, Log, Record, entity_of, state_of

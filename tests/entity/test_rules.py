@@ -1,6 +1,5 @@
-"""What names, ids, identities and tags may be, and what actions imply."""
+"""What names, ids, identities and tags may be."""
 
-import string
 import uuid
 from collections.abc import Callable
 
@@ -8,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from blazon.entity import rules
 from blazon.errors import Malformed
-from blazon.grouping import ACTIONS, Action, expanded, mask_of, rules
 
 ANYTHING = st.text(max_size=300)
 
@@ -46,24 +45,3 @@ def test_tags() -> None:
     for tags in ([""], ["x" * 255], ["\n"], ["t"] * 257):
         with pytest.raises(Malformed):
             rules.check_tags(tags)
-
-
-@given(st.lists(st.sampled_from(ACTIONS), unique=True))
-def test_implied_actions(actions: list[Action]) -> None:
-    more = expanded(tuple(actions))
-    assert more[: len(actions)] == tuple(actions)
-    assert len(set(more)) == len(more)
-    assert expanded(more) == more
-    added = set(more) - set(actions)
-    assert added <= {Action.C_LIST, Action.G_LIST}
-    if any(action.startswith(("c_", "g_")) for action in actions):
-        assert Action.G_LIST in more
-    else:
-        assert not added
-
-
-def test_each_action_has_a_bit_of_its_own() -> None:
-    masks = [mask_of(action) for action in ACTIONS]
-    assert len({*masks}) == 10
-    assert sum(masks) == mask_of(*ACTIONS) == 2**10 - 1
-    assert all(set(action) <= set(string.ascii_lowercase + "_") for action in ACTIONS)

@@ -1,4 +1,4 @@
-"""What names, ids, identities and tags may be. Pure functions; each raises Malformed."""
+"""What names, ids, identities, descriptions and tags may be. Pure functions; each raises Malformed."""
 
 import re
 import unicodedata
