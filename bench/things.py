@@ -17,10 +17,11 @@ from redis import Redis
 
 from bench.http import raw_http, wrk
 from bench.report import Figure, Report
+from blazon.access import Action
 from blazon.app import ROOMS, make_log
 from blazon.clock import SystemClock
 from blazon.entity import Status
-from blazon.grouping import Action, GroupState, PolicyState
+from blazon.grouping import GroupState, PolicyState
 from blazon.log import MIGRATIONS, Event, Operation
 from blazon.storage import Sealer, migrate, open_database, open_sealer
 from blazon.things.events import GROUPING, THING_CREATE, ThingState

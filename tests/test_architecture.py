@@ -29,6 +29,7 @@ FLOORS = (
     ("wire",),
     ("relay", "web"),
     ("entity",),
+    ("access",),
     ("grouping",),
     ("room",),
     ("users",),

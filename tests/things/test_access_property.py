@@ -12,10 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry
 
+from blazon.access import ACTIONS, Action, mask_of
 from blazon.app import ROOMS, make_log
 from blazon.clock import SystemClock
 from blazon.entity import Status
-from blazon.grouping import ACTIONS, Action, GroupState, PolicyState, mask_of
+from blazon.grouping import GroupState, PolicyState
 from blazon.history import rebuild
 from blazon.log import MIGRATIONS, Event, Log, Operation, Record, state_of
 from blazon.log.listeners import Listeners

@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry
 from structlog.testing import capture_logs
 
+from blazon.access import Role
 from blazon.app import ROOMS, make_log
 from blazon.caller import ANONYMOUS
 from blazon.clock import SystemClock
 from blazon.entity import Status
-from blazon.grouping import Role
 from blazon.history import rebuild, verify_tables
 from blazon.log import MIGRATIONS, Decision
 from blazon.storage import Database, migrate, open_database

@@ -31,15 +31,12 @@ from blazon.grouping.events import (
 )
 from blazon.grouping.groups import GroupDraft, GroupFilter, Groups
 from blazon.grouping.lists import ListFilter, StatusFilter, Visibility, Where, listed, visibility_filters
-from blazon.grouping.models import ACTIONS, Action, Group, Placed, Policy, Principal, Role, expanded, mask_of
+from blazon.grouping.models import Group, Placed, Policy
 from blazon.grouping.policies import Members, Policies, PolicyFilter, check_policy
-from blazon.grouping.rights import Asking, GroupRights, expect
+from blazon.grouping.rights import GroupRights
 from blazon.grouping.store import GroupStore, page
 
 __all__ = [
-    "ACTIONS",
-    "Action",
-    "Asking",
     "Authorized",
     "FilterQuery",
     "Group",
@@ -66,21 +63,16 @@ __all__ = [
     "PolicyFilter",
     "PolicyQuery",
     "PolicyState",
-    "Principal",
-    "Role",
     "StatusFilter",
     "Visibility",
     "Where",
     "appliers_of",
     "check_policy",
-    "expanded",
-    "expect",
     "group_body",
     "group_filter",
     "group_of",
     "listed",
     "listed_fields",
-    "mask_of",
     "metadata_filter",
     "page",
     "policy_body",

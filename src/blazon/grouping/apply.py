@@ -3,9 +3,9 @@
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from blazon.access import mask_of
 from blazon.entity import text_of
 from blazon.grouping.events import Grouping, GroupState, PolicyState
-from blazon.grouping.models import mask_of
 from blazon.log import Apply, EventType, Record
 from blazon.storage import Statement
 

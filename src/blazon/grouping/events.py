@@ -8,8 +8,9 @@ from typing import Final
 
 import msgspec
 
+from blazon.access import Action
 from blazon.entity import Status, seen_stamps, stamps, status_fields
-from blazon.grouping.models import Action, Group
+from blazon.grouping.models import Group
 from blazon.log import EventType, Fields, Record, Service, SubjectKind, entity_of
 
 __all__ = [

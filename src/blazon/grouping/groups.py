@@ -5,13 +5,14 @@ from typing import Any, Final
 
 import msgspec
 
+from blazon.access import Action, Principal, expect, mask_of
 from blazon.caller import Caller
 from blazon.entity import Status, rules
 from blazon.errors import Conflict, Forbidden, Malformed, NotFound, RequestError, RuleBroken, at_place
 from blazon.grouping.events import Grouping, GroupSeen, GroupState, Listed, group_of
 from blazon.grouping.lists import ListFilter, Where, listed
-from blazon.grouping.models import Action, Group, Placed, Principal, mask_of
-from blazon.grouping.rights import GroupRights, expect
+from blazon.grouping.models import Group, Placed
+from blazon.grouping.rights import GroupRights
 from blazon.grouping.store import GroupStore
 from blazon.log import Basis, Decision, Event, EventType, Log, Record, state_of
 

@@ -5,8 +5,8 @@ from enum import StrEnum
 
 import msgspec
 
+from blazon.access import Principal
 from blazon.grouping.events import Listed
-from blazon.grouping.models import Principal
 from blazon.storage import Dialect, Value
 
 __all__ = ["ListFilter", "StatusFilter", "Visibility", "Where", "listed", "visibility_filters"]

@@ -5,13 +5,14 @@ from typing import Final, Protocol
 
 import msgspec
 
+from blazon.access import Action, Principal, expanded, expect, mask_of
 from blazon.caller import Caller
 from blazon.entity import rules
 from blazon.errors import Malformed, NotFound, RuleBroken
 from blazon.grouping.events import Grouping, PolicyState
 from blazon.grouping.lists import Where, listed
-from blazon.grouping.models import Action, Policy, Principal, expanded, mask_of
-from blazon.grouping.rights import GroupRights, expect
+from blazon.grouping.models import Policy
+from blazon.grouping.rights import GroupRights
 from blazon.grouping.store import GroupStore
 from blazon.log import Basis, Decision, Event, EventType, Log
 

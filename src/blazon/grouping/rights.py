@@ -5,34 +5,16 @@ decision to name. What a caller may not know of is NotFound; what it may see but
 """
 
 from collections.abc import Collection
-from typing import Protocol
 
+from blazon.access import Action, Asking, Principal
 from blazon.caller import Caller
-from blazon.errors import Forbidden, NotFound, PreconditionFailed
+from blazon.errors import Forbidden, NotFound
 from blazon.grouping.events import Grouping
-from blazon.grouping.models import Action, Group, Policy, Principal
+from blazon.grouping.models import Group, Policy
 from blazon.grouping.store import GroupStore
 from blazon.log import Basis
 
-__all__ = ["Asking", "GroupRights", "expect"]
-
-
-class Asking(Protocol):
-    """Knows who asks."""
-
-    async def caller(self, caller: Caller) -> tuple[Principal, Basis]:
-        """Who asks, as it stands now. Raises Unauthenticated when nobody does, or the sign-in is over."""
-        ...
-
-    async def existing(self, identifier: str) -> Basis:
-        """That there is a user with this id. Raises NotFound."""
-        ...
-
-
-def expect(caller: Caller, revision: int) -> None:
-    """Honours If-Match. Raises PreconditionFailed."""
-    if caller.expected and revision not in caller.expected:
-        raise PreconditionFailed(f'it has changed: its ETag is "{revision}" now; read it again')
+__all__ = ["GroupRights"]
 
 
 class GroupRights:

@@ -5,10 +5,11 @@ from typing import Any, Final
 
 import msgspec
 
+from blazon.access import Action
 from blazon.entity import STATUSES
 from blazon.grouping.events import Grouping
 from blazon.grouping.lists import Where
-from blazon.grouping.models import Action, Group, Placed, Policy
+from blazon.grouping.models import Group, Placed, Policy
 from blazon.storage import Database, Row, Value
 
 __all__ = ["GroupStore", "page"]

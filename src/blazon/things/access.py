@@ -12,8 +12,8 @@ from typing import Any, Final
 
 import msgspec
 
+from blazon.access import Action, mask_of
 from blazon.entity import Status
-from blazon.grouping import Action, mask_of
 from blazon.log import Reader, Record
 from blazon.storage import Database, Row, Sealer
 from blazon.things.models import CHANNEL, POLICY, THING

@@ -6,8 +6,9 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
+from blazon.access import Action, mask_of
 from blazon.entity import STATUSES, Status
-from blazon.grouping import Action, Where, mask_of
+from blazon.grouping import Where
 from blazon.storage import Database, Reads, Row, Value
 from blazon.things.models import Thing
 

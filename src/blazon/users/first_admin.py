@@ -7,10 +7,10 @@ import secrets
 from pathlib import Path
 from typing import Final
 
+from blazon.access import Role
 from blazon.caller import ANONYMOUS
 from blazon.entity import Status
 from blazon.errors import SettingsError
-from blazon.grouping import Role
 from blazon.log import Decision, canonical
 from blazon.room import House
 from blazon.users import events

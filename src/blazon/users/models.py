@@ -7,8 +7,8 @@ from typing import Final
 
 import msgspec
 
+from blazon.access import Role
 from blazon.entity import Status
-from blazon.grouping import Role
 from blazon.log import SubjectKind
 
 __all__ = ["GROUP", "POLICY", "USER", "User"]

@@ -2,9 +2,9 @@
 
 from typing import Final
 
+from blazon.access import Action, Principal
 from blazon.caller import Caller
 from blazon.clock import NANOSECONDS
-from blazon.grouping import Action, Principal
 from blazon.log import Basis, Log
 from blazon.users import events
 from blazon.users.events import Identified

@@ -4,8 +4,8 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from typing import Final
 
+from blazon.access import Principal
 from blazon.errors import Unauthenticated
-from blazon.grouping import Principal
 from blazon.log import Record
 from blazon.users.store import Store
 

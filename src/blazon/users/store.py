@@ -4,8 +4,9 @@ from typing import Any, Final
 
 import msgspec
 
+from blazon.access import Action, Principal, Role, mask_of
 from blazon.entity import STATUSES, Status
-from blazon.grouping import Action, Principal, Role, Where, mask_of, page
+from blazon.grouping import Where, page
 from blazon.storage import Database
 from blazon.users.identities import compared
 from blazon.users.models import User

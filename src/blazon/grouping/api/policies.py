@@ -5,9 +5,10 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
+from blazon.access import Action
 from blazon.clock import rfc3339
 from blazon.errors import Forbidden, NotFound
-from blazon.grouping.models import Action, Policy
+from blazon.grouping.models import Policy
 from blazon.grouping.policies import Policies, PolicyFilter
 from blazon.web import AnyRoute, Call, NoBody, NoQuery, Page, Reply, Route
 

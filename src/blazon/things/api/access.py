@@ -4,8 +4,8 @@ from collections.abc import Awaitable, Sequence
 
 from msgspec import Struct
 
+from blazon.access import Action
 from blazon.errors import Forbidden, Malformed, NotFound, Unauthenticated
-from blazon.grouping import Action
 from blazon.things.service import Decisions
 from blazon.web import AnyRoute, Auth, Call, NoBody, NoQuery, Reply, Route, device_key
 

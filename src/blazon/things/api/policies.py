@@ -5,8 +5,9 @@ from typing import Annotated, Final
 
 from msgspec import Meta, Struct
 
+from blazon.access import Action
 from blazon.errors import Forbidden, Malformed, NotFound, RuleBroken
-from blazon.grouping import Action, Policies, PolicyBody, PolicyFilter, PolicyQuery, policy_body
+from blazon.grouping import Policies, PolicyBody, PolicyFilter, PolicyQuery, policy_body
 from blazon.web import AnyRoute, Call, NoQuery, Reply, Route
 
 __all__ = ["ThingPolicyApi", "ThingPolicyQuery"]

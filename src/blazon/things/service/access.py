@@ -2,10 +2,11 @@
 
 from typing import Final
 
+from blazon.access import Action
 from blazon.caller import Caller
 from blazon.entity import rules
 from blazon.errors import Forbidden, Malformed, Unauthenticated
-from blazon.grouping import Action, Authorized, GroupRights
+from blazon.grouping import Authorized, GroupRights
 from blazon.log import Log
 from blazon.things.access import Access, Verdict
 from blazon.things.events import GROUPING, THING_IDENTIFY, ThingIdentified

@@ -1,7 +1,8 @@
 """Which channels a thing is on."""
 
+from blazon.access import Action
 from blazon.caller import Caller
-from blazon.grouping import Action, GroupFilter, Groups, Placed
+from blazon.grouping import GroupFilter, Groups, Placed
 from blazon.things.service.rights import Rights
 from blazon.users import People
 

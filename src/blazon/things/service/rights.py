@@ -6,9 +6,9 @@ decision to name. What a caller may not know of is NotFound; what it may see but
 
 from typing import Final
 
+from blazon.access import Action, Principal
 from blazon.caller import Caller
 from blazon.errors import Forbidden, NotFound
-from blazon.grouping import Action, Principal
 from blazon.log import Basis
 from blazon.things.access import Verdict
 from blazon.things.models import POLICY, THING, Thing

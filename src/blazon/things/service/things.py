@@ -6,23 +6,11 @@ from typing import Any, Final
 
 import msgspec
 
+from blazon.access import Action, Principal, expect, mask_of
 from blazon.caller import Caller
 from blazon.entity import Status, rules
 from blazon.errors import Conflict, Forbidden, Malformed, NotFound, RequestError, RuleBroken, at_place
-from blazon.grouping import (
-    Action,
-    GroupRights,
-    GroupStore,
-    Listed,
-    Principal,
-    StatusFilter,
-    Visibility,
-    Where,
-    expect,
-    listed,
-    mask_of,
-    visibility_filters,
-)
+from blazon.grouping import GroupRights, GroupStore, Listed, StatusFilter, Visibility, Where, listed, visibility_filters
 from blazon.log import Basis, Decision, Event, EventType, Log, Record, entity_of, state_of
 from blazon.storage import Sealer
 from blazon.things import events

@@ -4,8 +4,9 @@ from collections.abc import Sequence
 
 from msgspec import Struct
 
+from blazon.access import Action
 from blazon.errors import Forbidden, Malformed, NotFound
-from blazon.grouping import Action, Policies
+from blazon.grouping import Policies
 from blazon.users.service import Authorizer
 from blazon.web import AnyRoute, Auth, Call, NoQuery, Reply, Route
 

@@ -5,9 +5,9 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
+from blazon.access import Role
 from blazon.clock import rfc3339
 from blazon.entity import Status, metadata_body
-from blazon.grouping import Role
 from blazon.users.models import User
 
 __all__ = ["UserBody", "user_body"]

@@ -1,7 +1,8 @@
 """Which groups a user is in."""
 
+from blazon.access import Action
 from blazon.caller import Caller
-from blazon.grouping import Action, GroupFilter, Groups, Placed
+from blazon.grouping import GroupFilter, Groups, Placed
 from blazon.users.service.rights import Rights
 
 __all__ = ["Memberships"]

@@ -2,9 +2,10 @@
 
 from typing import Final
 
+from blazon.access import Action, Principal
 from blazon.caller import Caller
 from blazon.errors import Forbidden, Malformed, NotFound
-from blazon.grouping import Action, Authorized, GroupStore, Principal, check_policy
+from blazon.grouping import Authorized, GroupStore, check_policy
 from blazon.log import Basis, Log
 from blazon.users.events import GROUPING
 from blazon.users.principals import Principals

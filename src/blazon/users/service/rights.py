@@ -6,9 +6,9 @@ to name. What a caller may not know of is NotFound; what it may see but not chan
 
 from typing import Final
 
+from blazon.access import Action, Principal, Role
 from blazon.caller import Caller
 from blazon.errors import Forbidden, NotFound, Unauthenticated
-from blazon.grouping import Action, Principal, Role
 from blazon.log import Basis
 from blazon.users.models import POLICY, USER, User
 from blazon.users.principals import Principals

@@ -5,7 +5,7 @@ import string
 from hypothesis import given
 from hypothesis import strategies as st
 
-from blazon.grouping import ACTIONS, Action, expanded, mask_of
+from blazon.access import ACTIONS, Action, expanded, mask_of
 
 
 @given(st.lists(st.sampled_from(ACTIONS), unique=True))
