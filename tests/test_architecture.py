@@ -30,6 +30,7 @@ FLOORS = (
     ("relay", "web"),
     ("entity",),
     ("access",),
+    ("listing",),
     ("grouping",),
     ("room",),
     ("users",),
@@ -126,6 +127,14 @@ INSIDE = {
     # To fold the log is what the writer does, without a log to append to.
     ("blazon.history.rebuild", "blazon.log.batch"),
 }
+
+
+def test_only_users_and_things_have_groups() -> None:
+    """What other rooms need too stands in `access`, `entity` or `listing`."""
+    importers = {
+        _part(module) for module in MODULES for imported, _ in _imported(module) if _part(imported) == "grouping"
+    }
+    assert importers == {"grouping", "users", "things"}
 
 
 def _check_no_cycle(edges: Mapping[str, set[str]]) -> None:

@@ -5,7 +5,6 @@ It does not know what the members are: the room that uses the pattern does.
 """
 
 from blazon.grouping.api import (
-    FilterQuery,
     GroupApi,
     GroupBody,
     GroupDraftBody,
@@ -15,30 +14,18 @@ from blazon.grouping.api import (
     PolicyQuery,
     group_body,
     group_filter,
-    metadata_filter,
     policy_body,
 )
 from blazon.grouping.apply import appliers_of
-from blazon.grouping.events import (
-    Authorized,
-    Grouping,
-    GroupSeen,
-    GroupState,
-    Listed,
-    PolicyState,
-    group_of,
-    listed_fields,
-)
+from blazon.grouping.events import Authorized, Grouping, GroupSeen, GroupState, PolicyState, group_of
 from blazon.grouping.groups import GroupDraft, GroupFilter, Groups
-from blazon.grouping.lists import ListFilter, StatusFilter, Visibility, Where, listed, visibility_filters
 from blazon.grouping.models import Group, Placed, Policy
 from blazon.grouping.policies import Members, Policies, PolicyFilter, check_policy
 from blazon.grouping.rights import GroupRights
-from blazon.grouping.store import GroupStore, page
+from blazon.grouping.store import GroupStore
 
 __all__ = [
     "Authorized",
-    "FilterQuery",
     "Group",
     "GroupApi",
     "GroupBody",
@@ -52,8 +39,6 @@ __all__ = [
     "GroupStore",
     "Grouping",
     "Groups",
-    "ListFilter",
-    "Listed",
     "Members",
     "Placed",
     "Policies",
@@ -63,18 +48,10 @@ __all__ = [
     "PolicyFilter",
     "PolicyQuery",
     "PolicyState",
-    "StatusFilter",
-    "Visibility",
-    "Where",
     "appliers_of",
     "check_policy",
     "group_body",
     "group_filter",
     "group_of",
-    "listed",
-    "listed_fields",
-    "metadata_filter",
-    "page",
     "policy_body",
-    "visibility_filters",
 ]

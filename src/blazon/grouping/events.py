@@ -11,6 +11,7 @@ import msgspec
 from blazon.access import Action
 from blazon.entity import Status, seen_stamps, stamps, status_fields
 from blazon.grouping.models import Group
+from blazon.listing import Listed, listed_fields
 from blazon.log import EventType, Fields, Record, Service, SubjectKind, entity_of
 
 __all__ = [
@@ -18,10 +19,8 @@ __all__ = [
     "GroupSeen",
     "GroupState",
     "Grouping",
-    "Listed",
     "PolicyState",
     "group_of",
-    "listed_fields",
 ]
 
 
@@ -70,25 +69,6 @@ class Authorized(msgspec.Struct, frozen=True):
     subject: str
     object: str
     action: str
-
-
-class Listed(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A list was read: its size, the page, and the filters that were used, by their wire names.
-
-    `hidden` names the filters whose values are not recorded.
-    """
-
-    total: int
-    offset: int
-    limit: int
-    filters: dict[str, str] = {}
-    hidden: tuple[str, ...] = ()
-
-
-def listed_fields(_: Record, data: Listed) -> Fields:
-    """What the wires show of a list that was read."""
-    page = {"total": data.total, "offset": data.offset, "limit": data.limit}
-    return {**page, **data.filters, "hidden_filters": data.hidden}
 
 
 def _group(data: GroupState | GroupSeen) -> Fields:

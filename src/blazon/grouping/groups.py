@@ -9,11 +9,11 @@ from blazon.access import Action, Principal, expect, mask_of
 from blazon.caller import Caller
 from blazon.entity import Status, rules
 from blazon.errors import Conflict, Forbidden, Malformed, NotFound, RequestError, RuleBroken, at_place
-from blazon.grouping.events import Grouping, GroupSeen, GroupState, Listed, group_of
-from blazon.grouping.lists import ListFilter, Where, listed
+from blazon.grouping.events import Grouping, GroupSeen, GroupState, group_of
 from blazon.grouping.models import Group, Placed
 from blazon.grouping.rights import GroupRights
 from blazon.grouping.store import GroupStore
+from blazon.listing import Listed, ListFilter, Where, listed
 from blazon.log import Basis, Decision, Event, EventType, Log, Record, state_of
 
 __all__ = ["GroupDraft", "GroupFilter", "Groups"]

@@ -10,10 +10,10 @@ from blazon.caller import Caller
 from blazon.entity import rules
 from blazon.errors import Malformed, NotFound, RuleBroken
 from blazon.grouping.events import Grouping, PolicyState
-from blazon.grouping.lists import Where, listed
 from blazon.grouping.models import Policy
 from blazon.grouping.rights import GroupRights
 from blazon.grouping.store import GroupStore
+from blazon.listing import Where, listed
 from blazon.log import Basis, Decision, Event, EventType, Log
 
 __all__ = ["Members", "Policies", "PolicyFilter", "check_policy"]

@@ -8,11 +8,11 @@ import msgspec
 from blazon.access import Action
 from blazon.entity import STATUSES
 from blazon.grouping.events import Grouping
-from blazon.grouping.lists import Where
 from blazon.grouping.models import Group, Placed, Policy
-from blazon.storage import Database, Row, Value
+from blazon.listing import Where, page
+from blazon.storage import Database, Value
 
-__all__ = ["GroupStore", "page"]
+__all__ = ["GroupStore"]
 
 _GROUP: Final = (
     "g.id, g.owner, g.name, g.description, g.parent, g.metadata, g.status, g.created_at, g.updated_at, g.updated_by,"
@@ -108,18 +108,6 @@ class GroupStore:
             [*where.parameters, limit, offset],
         )
         return counted[0][0], [_policy(row) for row in rows]
-
-
-async def page(
-    database: Database, columns: str, source: str, where: Where, alias: str, offset: int, limit: int
-) -> tuple[int, Sequence[Row]]:
-    """How many rows of a table fulfil the conditions, and a page of them, the oldest first."""
-    counted = await database.rows_aside(f"SELECT count(*) FROM {source}{where}", where.parameters)
-    rows = await database.rows_briefly(
-        f"SELECT {columns} FROM {source}{where} ORDER BY {alias}.created_at, {alias}.id LIMIT ? OFFSET ?",
-        [*where.parameters, limit, offset],
-    )
-    return counted[0][0], rows
 
 
 def _group(row: Any) -> Group:

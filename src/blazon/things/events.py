@@ -9,7 +9,8 @@ from typing import Final
 import msgspec
 
 from blazon.entity import Status, seen_stamps, stamps, status_fields
-from blazon.grouping import Grouping, Listed, listed_fields
+from blazon.grouping import Grouping
+from blazon.listing import Listed, listed_fields
 from blazon.log import Fields, Record, Service
 from blazon.things.models import CHANNEL, POLICY
 

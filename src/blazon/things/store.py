@@ -8,7 +8,7 @@ import msgspec
 
 from blazon.access import Action, mask_of
 from blazon.entity import STATUSES, Status
-from blazon.grouping import Where
+from blazon.listing import Where
 from blazon.storage import Database, Reads, Row, Value
 from blazon.things.models import Thing
 

@@ -10,7 +10,8 @@ import msgspec
 
 from blazon.access import Role
 from blazon.entity import Status, seen_stamps, stamps, status_fields
-from blazon.grouping import Grouping, Listed, listed_fields
+from blazon.grouping import Grouping
+from blazon.listing import Listed, listed_fields
 from blazon.log import Fields, Record, Service
 from blazon.users.models import GROUP, POLICY
 

@@ -6,7 +6,7 @@ import msgspec
 
 from blazon.access import Action, Principal, Role, mask_of
 from blazon.entity import STATUSES, Status
-from blazon.grouping import Where, page
+from blazon.listing import Where, page
 from blazon.storage import Database
 from blazon.users.identities import compared
 from blazon.users.models import User

@@ -2,10 +2,9 @@
 
 from blazon.grouping.api.groups import GroupApi, GroupDraftBody, GroupQuery, group_filter
 from blazon.grouping.api.policies import PolicyApi, PolicyBody, PolicyQuery, policy_body
-from blazon.grouping.api.shapes import FilterQuery, GroupBody, group_body, metadata_filter
+from blazon.grouping.api.shapes import GroupBody, group_body
 
 __all__ = [
-    "FilterQuery",
     "GroupApi",
     "GroupBody",
     "GroupDraftBody",
@@ -15,6 +14,5 @@ __all__ = [
     "PolicyQuery",
     "group_body",
     "group_filter",
-    "metadata_filter",
     "policy_body",
 ]

@@ -7,9 +7,10 @@ from msgspec import Meta, Struct
 
 from blazon.entity import GivenStatus, Status, etagged
 from blazon.errors import Conflict, Forbidden, NotFound, RuleBroken
-from blazon.grouping.api.shapes import FilterQuery, GroupBody, group_body, metadata_filter
+from blazon.grouping.api.shapes import GroupBody, group_body
 from blazon.grouping.groups import GroupDraft, GroupFilter, Groups
 from blazon.grouping.models import Group, Placed
+from blazon.listing import FilterQuery, metadata_filter
 from blazon.web import AnyRoute, Call, NoBody, NoQuery, Reply, Route
 
 __all__ = ["GroupApi", "GroupDraftBody", "GroupQuery", "group_filter"]

@@ -1,24 +1,15 @@
-"""JSON shapes that several routes share (fact sheet §3.4)."""
+"""JSON of a group (fact sheet §3.4)."""
 
-from typing import Annotated, Any
+from typing import Any
 
 import msgspec
-from msgspec import Meta, Struct
+from msgspec import Struct
 
 from blazon.clock import rfc3339
 from blazon.entity import Status, metadata_body
-from blazon.errors import Malformed
-from blazon.grouping.lists import StatusFilter
 from blazon.grouping.models import Placed
-from blazon.log import canonical
-from blazon.web import Page, read_json
 
-__all__ = [
-    "FilterQuery",
-    "GroupBody",
-    "group_body",
-    "metadata_filter",
-]
+__all__ = ["GroupBody", "group_body"]
 
 
 class GroupBody(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -37,27 +28,6 @@ class GroupBody(Struct, frozen=True, kw_only=True, omit_defaults=True):
     updated_at: str
     updated_by: str = ""
     status: Status
-
-
-class FilterQuery(Page, kw_only=True, frozen=True):
-    """The parameters of every list."""
-
-    status: Annotated[StatusFilter, Meta(description="Which states to show.")] = StatusFilter.ENABLED
-    name: Annotated[str, Meta(description="Only those with exactly this name.")] | None = None
-    metadata: Annotated[str, Meta(description="A JSON object the metadata must contain.")] | None = None
-
-
-_object = msgspec.json.Decoder(dict[str, Any])
-
-
-def metadata_filter(text: str | None) -> str | None:
-    """The metadata parameter as canonical JSON text. Raises Malformed when it is not a JSON object."""
-    if text is None:
-        return None
-    try:
-        return bytes(canonical(read_json(text.encode(), _object))).decode()
-    except Malformed:
-        raise Malformed('invalid query parameters: metadata must be a JSON object, such as {"key":"value"}') from None
 
 
 def group_body(placed: Placed, children: tuple[GroupBody, ...] = ()) -> GroupBody:

@@ -9,7 +9,7 @@ from msgspec import Meta, Struct
 from blazon.clock import rfc3339
 from blazon.entity import GivenStatus, OwnerBody, Status, TagsBody, UpdateBody, etagged, metadata_body
 from blazon.errors import Conflict, Forbidden, NotFound, RuleBroken
-from blazon.grouping import FilterQuery, Visibility, metadata_filter
+from blazon.listing import FilterQuery, Visibility, metadata_filter
 from blazon.things.models import Thing
 from blazon.things.service import ThingDraft, ThingFilter, Things
 from blazon.web import AnyRoute, Call, NoBody, NoQuery, Reply, Route

@@ -7,7 +7,7 @@ import msgspec
 
 from blazon.entity import Status, rules
 from blazon.errors import Malformed
-from blazon.grouping import ListFilter, Visibility
+from blazon.listing import ListFilter, Visibility
 
 __all__ = ["ThingDraft", "ThingFilter", "check_key", "numbered"]
 

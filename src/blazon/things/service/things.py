@@ -10,7 +10,8 @@ from blazon.access import Action, Principal, expect, mask_of
 from blazon.caller import Caller
 from blazon.entity import Status, rules
 from blazon.errors import Conflict, Forbidden, Malformed, NotFound, RequestError, RuleBroken, at_place
-from blazon.grouping import GroupRights, GroupStore, Listed, StatusFilter, Visibility, Where, listed, visibility_filters
+from blazon.grouping import GroupRights, GroupStore
+from blazon.listing import Listed, StatusFilter, Visibility, Where, listed, visibility_filters
 from blazon.log import Basis, Decision, Event, EventType, Log, Record, entity_of, state_of
 from blazon.storage import Sealer
 from blazon.things import events

@@ -8,7 +8,7 @@ from msgspec import Meta, Struct
 from blazon.access import Role
 from blazon.entity import GivenStatus, OwnerBody, Status, TagsBody, UpdateBody, etagged
 from blazon.errors import Conflict, Forbidden, NotFound, RuleBroken, TooMany
-from blazon.grouping import FilterQuery, Visibility, metadata_filter
+from blazon.listing import FilterQuery, Visibility, metadata_filter
 from blazon.users.api.shapes import UserBody, user_body
 from blazon.users.models import User
 from blazon.users.service import UserDraft, UserFilter, Users
