@@ -1,5 +1,7 @@
 """Queries that get a moment on the event loop: they are done in it, or given up."""
 
+import asyncio
+import threading
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -71,3 +73,30 @@ def test_one_that_was_given_up_leaves_no_snapshot(reader: BriefReader, writer: a
 async def test_what_is_given_up_is_run_in_a_thread(database: SqliteDatabase) -> None:
     rows = await database.rows_briefly(f"{NUMBERS} SELECT n FROM numbers LIMIT ?", (100_000,))
     assert [row[0] for row in rows] == list(range(1, 100_001))
+
+
+async def test_many_that_are_given_up_do_not_hold_up_the_loop(database: SqliteDatabase) -> None:
+    """Between two of them it has a turn."""
+    tried = 0
+
+    def count(connection: apsw.Connection) -> None:
+        connection.create_scalar_function("tried", attempt, 0)
+
+    def attempt() -> int:
+        nonlocal tried
+        if threading.current_thread() is threading.main_thread():
+            tried += 1
+        return 0
+
+    apsw.connection_hooks.append(count)
+    try:
+        query = f"SELECT tried() UNION ALL SELECT * FROM ({NUMBERS} SELECT n FROM numbers LIMIT 20000)"
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(database.rows_briefly(query)) for _ in range(20)]
+            while not all(task.done() for task in tasks):
+                before = tried
+                await asyncio.sleep(0)
+                assert tried - before <= 1
+        assert tried == 20
+    finally:
+        apsw.connection_hooks.remove(count)

@@ -167,6 +167,7 @@ class SqliteDatabase(_Reader):
             self._writer = self._connect(writable=True) if writable else None
             super().__init__(self._connect(writable=False) if durable else self._writer_or_die())
         self._brief = BriefReader(partial(self._connect, writable=False))
+        self._moments = asyncio.Lock()
         self._writing = asyncio.Lock()
         self._doubtful = False
         """Whether a commit failed that may be in the write-ahead log all the same; see `_bury`."""
@@ -267,8 +268,13 @@ class SqliteDatabase(_Reader):
             await database.close()
 
     async def rows_briefly(self, sql: str, parameters: Sequence[Value] = ()) -> Sequence[Row]:
-        with translated():
-            rows = self._brief.rows(sql, parameters)
+        async with self._moments:
+            with translated():
+                rows = self._brief.rows(sql, parameters)
+            if rows is None:
+                await asyncio.sleep(
+                    0
+                )  # the loop has a turn before the next moment: a thousand in a row would hold it up
         return await self.rows_aside(sql, parameters) if rows is None else rows
 
     async def rows_aside(self, sql: str, parameters: Sequence[Value] = ()) -> Sequence[Row]:
