@@ -25,6 +25,7 @@ from blazon.log.rewind import Rewind
 from blazon.log.tail import Tail
 from blazon.log.writer import CHANNEL
 from blazon.storage import Database
+from blazon.tasks import end
 
 __all__ = ["Knowledge"]
 
@@ -112,6 +113,11 @@ class Knowledge:
                     with contextlib.suppress(Unavailable):
                         await tell(self._untold)
                         self._untold = None
+
+    async def close(self) -> None:
+        """Ends a look at the log that nobody waits for any more, before its database is closed."""
+        if self._reading is not None:
+            await end((self._reading,))
 
     async def _try_to_read(self) -> None:
         """Reads the log once, together with whoever else wants to; waits a little when that fails."""

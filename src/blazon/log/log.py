@@ -89,6 +89,10 @@ class Log:
         """Brings what other processes recorded to the memories of this one. Runs for ever."""
         await self._knowledge.keep(self._tell_of_rewind)
 
+    async def close(self) -> None:
+        """Ends what still reads the log. To be called before the database is closed."""
+        await self._knowledge.close()
+
     def is_current(self) -> bool:
         """Whether memory may answer now. Where it may not, `current` brings it up to date.
 

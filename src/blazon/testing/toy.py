@@ -155,3 +155,4 @@ async def writing(log: Log) -> AsyncIterator[Log]:
     finally:
         log.writer.stop()
         await task
+        await log.close()
