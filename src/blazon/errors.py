@@ -28,6 +28,8 @@
 Nothing secret is ever put into an error: messages name fields and rules, not values of secrets.
 """
 
+from typing import Self
+
 __all__ = [
     "BlazonError",
     "Conflict",
@@ -52,7 +54,6 @@ __all__ = [
     "Unauthenticated",
     "Unavailable",
     "UnsupportedMedia",
-    "at_place",
 ]
 
 
@@ -78,10 +79,9 @@ class RequestError(BlazonError):
 
     title = "something went wrong with the request"
 
-
-def at_place(error: RequestError, place: str) -> RequestError:
-    """The error of one entry of a list, with the place of that entry before its reason."""
-    return type(error)(f"{place}: {error.reason}")
+    def at(self, place: str) -> Self:
+        """The same error of one entry of a list, with the place of that entry before its reason."""
+        return type(self)(f"{place}: {self.reason}")
 
 
 class Malformed(RequestError):

@@ -8,7 +8,7 @@ import msgspec
 from blazon.access import Action, Principal, expect, mask_of
 from blazon.caller import Caller
 from blazon.entity import Status, rules
-from blazon.errors import Conflict, Forbidden, Malformed, NotFound, RequestError, RuleBroken, at_place
+from blazon.errors import Conflict, Forbidden, Malformed, NotFound, RequestError, RuleBroken
 from blazon.grouping.events import Grouping, GroupSeen, GroupState, group_of
 from blazon.grouping.models import Group, Placed
 from blazon.grouping.rights import GroupRights
@@ -82,7 +82,7 @@ class Groups:
             try:
                 states.append(self._state(draft))
             except RequestError as error:
-                raise at_place(error, f"{self._grouping.noun}s[{number}]") from None
+                raise error.at(f"{self._grouping.noun}s[{number}]") from None
 
         async def decide() -> Decision:
             making = _Making(self._grouping, self._store, self._rights, caller)
@@ -91,7 +91,7 @@ class Groups:
                 try:
                     made.append(await making.event(state, chosen=bool(draft.id)))
                 except (Conflict, Forbidden, NotFound, RuleBroken) as error:
-                    raise at_place(error, f"{self._grouping.noun}s[{number}]") from None
+                    raise error.at(f"{self._grouping.noun}s[{number}]") from None
             return Decision(tuple(made), making.basis)
 
         records = await self._log.commit(caller, decide)

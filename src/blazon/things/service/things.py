@@ -9,7 +9,7 @@ import msgspec
 from blazon.access import Action, Principal, expect, mask_of
 from blazon.caller import Caller
 from blazon.entity import Status, rules
-from blazon.errors import Conflict, Forbidden, Malformed, NotFound, RequestError, RuleBroken, at_place
+from blazon.errors import Conflict, Forbidden, Malformed, NotFound, RequestError, RuleBroken
 from blazon.grouping import GroupRights, GroupStore
 from blazon.listing import Listed, StatusFilter, Visibility, Where, listed, visibility_filters
 from blazon.log import Basis, Decision, Event, EventType, Log, Record, entity_of, state_of
@@ -75,7 +75,7 @@ class Things:
             try:
                 states.append(self._state(draft))
             except RequestError as error:
-                raise at_place(error, f"things[{number}]") from None
+                raise error.at(f"things[{number}]") from None
         return await self._create(caller, drafts, states)
 
     def _state(self, draft: ThingDraft) -> ThingState:
@@ -115,7 +115,7 @@ class Things:
                 try:
                     basis |= await self._owner(principal, state.owner)
                 except RequestError as error:
-                    raise at_place(error, f"things[{number}]") if several else error from None
+                    raise error.at(f"things[{number}]") if several else error from None
                 owned = msgspec.structs.replace(state, owner=state.owner or principal.id)
                 made.append(events.THING_CREATE.event(THING.of(state.id), owned))
             return Decision(tuple(made), basis)
