@@ -15,7 +15,7 @@ from typing import Any, Final
 import click
 import msgspec
 
-from blazon.app import catalogue
+from blazon.app import TABLES, catalogue
 from blazon.cli.main import blazon
 from blazon.log import EventType, Kind, Record
 from blazon.settings import Field, Settings, fields
@@ -74,7 +74,7 @@ def settings() -> Iterator[str]:
     """Every setting."""
     yield _SETTINGS
     table: str | None = None
-    for field in fields():
+    for field in fields(TABLES):
         if field.table != table:
             table = field.table
             yield from ("", f"## {table}" if table else "## General", "")
@@ -151,7 +151,7 @@ def _command(command: click.Command, context: click.Context, level: str) -> Iter
         yield from ("```", " ".join((context.command_path, *command.collect_usage_pieces(context))), "```", "")
     yield from _help(command)
     options = [option for option in command.params if isinstance(option, click.Option)]
-    flags = {field.flag for field in fields()}
+    flags = {field.flag for field in fields(TABLES)}
     if len(flags & {name for option in options for name in option.opts}) == len(flags):
         yield from ("", "Every [setting](settings.md) is an option.")
         options = [option for option in options if not flags & set(option.opts)]

@@ -3,6 +3,7 @@
 A mistake is a SettingsError, whatever the file or the environment holds, and no error repeats a secret.
 """
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,15 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from blazon import settings as settings_module
+from blazon.app import TABLES
 from blazon.errors import SettingsError
-from blazon.settings import Duration, Field, Settings, fields, load, trace, unknown_variables
+from blazon.settings import Duration, Field, Settings
+
+fields = partial(settings_module.fields, TABLES)
+load = partial(settings_module.load, tables=TABLES)
+trace = partial(settings_module.trace, tables=TABLES)
+unknown_variables = partial(settings_module.unknown_variables, tables=TABLES)
 
 BY_KEY = {field.key: field for field in fields()}
 SECRET = "hunter2-do-not-show"
@@ -58,6 +66,8 @@ def test_every_setting_can_be_set_in_all_three_ways(tmp_path: Path) -> None:
         **{field.key: field.choices[-1] for field in fields() if field.choices},
         "http.listen": "0.0.0.0:1",
         "http.trusted_proxies": "10.0.0.1",
+        "http.services.users": "127.0.0.1:1",
+        "http.services.things": "127.0.0.1:2",
         "users.reset_origins": "https://ui.example.com",
         "users.reset_path": "/path",
         "admin.email": "a@b",

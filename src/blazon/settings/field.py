@@ -1,16 +1,35 @@
 """One setting as documents, flags and checks need it, read off the shape."""
 
-from collections.abc import Iterator
-from typing import Any, Literal, NamedTuple, get_args, get_origin
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Annotated, Any, Final, Literal, NamedTuple, get_args, get_origin
 from urllib.parse import urlsplit
 
 import msgspec
 from msgspec import Struct
 
 from blazon.settings.duration import Duration
-from blazon.settings.shape import Settings
+from blazon.settings.kinds import text_meta
+from blazon.settings.rules import is_listen
+from blazon.settings.shape import LISTEN, Settings
 
-__all__ = ["Field", "fields"]
+__all__ = ["NO_TABLES", "Field", "Tables", "all_tables", "fields", "service_table"]
+
+Tables = Mapping[str, type[Struct]]
+"""Tables of settings that rooms declare, by name."""
+
+NO_TABLES: Final[Tables] = {}
+
+
+def service_table(services: Iterable[str]) -> type[Struct]:
+    """The table `http.services` for services of these names."""
+    meta = text_meta(
+        "Address, host:port, where this service answers too, with its paths as it had them alone; empty is none.",
+        LISTEN,
+        lambda value: not value or is_listen(value),
+    )
+    return msgspec.defstruct(
+        "Services", [(name, Annotated[str, meta], "") for name in services], frozen=True, forbid_unknown_fields=True
+    )
 
 
 class Field(NamedTuple):
@@ -39,7 +58,7 @@ class Field(NamedTuple):
     @property
     def path(self) -> tuple[str, ...]:
         """The key, step by step."""
-        return (self.table, self.name) if self.table else (self.name,)
+        return tuple(self.key.split("."))
 
     @property
     def variable(self) -> str:
@@ -50,6 +69,11 @@ class Field(NamedTuple):
     def flag(self) -> str:
         """As on a command line: `--http-listen`."""
         return "--" + self.key.replace(".", "-").replace("_", "-")
+
+    def value(self, settings: Settings) -> Any:
+        """What is set, or the default."""
+        holder = getattr(settings, self.table, None) or settings.rooms.get(self.table) if self.table else settings
+        return self.default if holder is None else getattr(holder, self.name)
 
     @property
     def secret(self) -> bool:
@@ -103,18 +127,30 @@ def _without_password(url: str) -> str:
     return url.replace(f":{password}@", ":***@", 1) if password else url
 
 
-def fields() -> Iterator[Field]:
-    """Every setting, in order."""
+def fields(tables: Tables = NO_TABLES) -> Iterator[Field]:
+    """Every setting of the house and of the tables of rooms, in order."""
     yield from _fields_of(Settings, "")
-    for field in msgspec.structs.fields(Settings):
-        if isinstance(field.type, type) and issubclass(field.type, Struct):
-            yield from _fields_of(field.type, field.name)
+    for name, table in all_tables(tables).items():
+        yield from _fields_of(table, name)
+
+
+def all_tables(tables: Tables) -> dict[str, type[Struct]]:
+    """The tables of the house and those of rooms, by name. Raises ValueError when a name is taken."""
+    own = {
+        field.name: field.type
+        for field in msgspec.structs.fields(Settings)
+        if isinstance(field.type, type) and issubclass(field.type, Struct)
+    }
+    for name in tables:
+        if hasattr(Settings, name):
+            raise ValueError(f"a table of settings cannot be called {name}: the house uses that name")
+    return own | dict(tables)
 
 
 def _fields_of(shape: type[Struct], table: str) -> Iterator[Field]:
     for field in msgspec.structs.fields(shape):
-        if isinstance(field.type, type) and issubclass(field.type, Struct):
-            continue
+        if not hasattr(field.type, "__metadata__"):
+            continue  # a table, or what tables are gathered in
         metas = field.type.__metadata__
         described = next(meta for meta in metas if meta.description)
         limits = next(((meta.ge, meta.le) for meta in metas if meta.ge is not None), (None, None))
