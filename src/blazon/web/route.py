@@ -1,9 +1,8 @@
 """What a room declares for HTTP: routes. The dispatcher serves them and the OpenAPI document describes them."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from enum import Enum
 from http import HTTPStatus
-from typing import Annotated, Any, Generic, TypeVar
+from typing import Annotated, Any, ClassVar, Final, Generic, TypeVar
 
 from msgspec import Meta, Struct
 
@@ -12,10 +11,26 @@ from blazon.errors import RequestError
 from blazon.web.failures import ErrorBody, Failure
 from blazon.web.request import JSON, Headers
 
-__all__ = ["AnyRoute", "Auth", "Call", "NoBody", "NoQuery", "Page", "Reply", "Route"]
+__all__ = [
+    "REFRESH_TOKEN",
+    "USER_TOKEN",
+    "AnyRoute",
+    "Auth",
+    "Call",
+    "NoBody",
+    "NoQuery",
+    "Page",
+    "Reply",
+    "Route",
+]
 
 B = TypeVar("B")
 Q = TypeVar("Q", bound=Struct)
+
+
+USER_TOKEN: Final = "user token"  # noqa: S105 - a name
+REFRESH_TOKEN: Final = "refresh token"  # noqa: S105
+"""Schemes that the room of users offers."""
 
 
 class NoBody(Struct, frozen=True):
@@ -33,20 +48,38 @@ class Page(Struct, kw_only=True, frozen=True):
     limit: Annotated[int, Meta(ge=1, le=100, description="How many to return at most.")] = 10
 
 
-class Auth(Enum):
-    """Who may call a route, before the rules of the room decide."""
+class Auth(Struct, frozen=True):
+    """Who may call a route, before the rules of the room decide: whoever one of the schemes authenticates.
 
-    NONE = "none"
-    """Anybody; credentials are not looked at."""
+    Without schemes that is anybody, and credentials are not looked at. If it is `optional`, valid credentials identify
+    the caller, and invalid ones are ignored.
+    """
 
-    OPTIONAL = "optional"
-    """Anybody; a valid token identifies the caller, an invalid one is ignored."""
+    schemes: tuple[str, ...] = ()
+    optional: bool = False
 
-    USER = "user"
+    NONE: ClassVar["Auth"]
+    """Anybody."""
+
+    OPTIONAL: ClassVar["Auth"]
+    """Anybody; a user with a valid access token is known."""
+
+    USER: ClassVar["Auth"]
     """A user with a valid access token."""
 
-    REFRESH = "refresh"
+    REFRESH: ClassVar["Auth"]
     """A user with a valid refresh token."""
+
+    @property
+    def required(self) -> bool:
+        """Whether a caller who is not authenticated is refused."""
+        return bool(self.schemes) and not self.optional
+
+
+Auth.NONE = Auth()
+Auth.OPTIONAL = Auth((USER_TOKEN,), optional=True)
+Auth.USER = Auth((USER_TOKEN,))
+Auth.REFRESH = Auth((REFRESH_TOKEN,))
 
 
 class Call(Generic[B, Q]):
@@ -85,7 +118,8 @@ class Route(Struct, Generic[B, Q], frozen=True, kw_only=True):
 
     `errors` are the errors the room raises besides those every route can raise, `failure` is the body they are sent
     with. `summary` begins with a verb and is one line. `operation` is needed only where one handler serves several
-    routes. `described` is false for routes that the OpenAPI document leaves out.
+    routes. `listeners` are the names of those that answer it. `described` is false for routes that the OpenAPI document
+    leaves out.
     """
 
     method: str
@@ -106,6 +140,7 @@ class Route(Struct, Generic[B, Q], frozen=True, kw_only=True):
     failure: type[ErrorBody] = Failure
     operation: str = ""
     described: bool = True
+    listeners: tuple[str, ...] = ("api",)
 
     @property
     def name(self) -> str:

@@ -1,7 +1,7 @@
 """CAs over HTTP."""
 
 from collections.abc import Sequence
-from typing import Annotated, Any
+from typing import Annotated
 
 from msgspec import Meta, Struct
 
@@ -19,7 +19,6 @@ from blazon.ca.api.shapes import (
     Password,
     StatusBody,
     SubjectBody,
-    also_by_post,
     authority_body,
     authority_reply,
     bodies_of,
@@ -28,6 +27,7 @@ from blazon.ca.api.shapes import (
     seconds_of,
     text_base64,
 )
+from blazon.ca.api.table import also_by_post, pki_table
 from blazon.ca.listing import AUTHORITY_FIELDS
 from blazon.ca.models import Authority, PendingRequest
 from blazon.ca.service import (
@@ -44,11 +44,9 @@ from blazon.ca.service import (
 from blazon.ca.x509 import CaOptions, CertificateFiles, NameConstraints, format_serial, parse_serial, pem_of
 from blazon.clock import rfc3339
 from blazon.errors import Conflict, Forbidden, NotFound, RuleBroken
-from blazon.web import AnyRoute, Call, NoBody, NoQuery, Reply, Route
+from blazon.web import AnyRoute, Call, NoBody, NoQuery, Reply
 
 __all__ = ["AuthorityApi"]
-
-_REFUSED = (Forbidden, NotFound, Conflict, RuleBroken)
 
 
 class CreateCaBody(Struct, frozen=True, kw_only=True):
@@ -273,48 +271,63 @@ class AuthorityApi:
 
     def routes(self) -> Sequence[AnyRoute]:
         """The routes of CAs."""
-        one = f"{API}/cas/{{id}}"
-        waiting = f"{API}/requests"
-        return (
-            _post(f"{API}/cas", "Create a CA", self.create_ca, CreateCaBody),
-            _post(f"{API}/cas/import", "Import a CA", self.import_ca, ImportCaBody),
-            _get(f"{API}/cas", "List CAs", self.list_cas, AuthorityPage, ListQuery),
-            _get(
-                f"{API}/cas/cn/{{cn}}",
-                "List the CAs with a common name",
-                self.list_cas_by_common_name,
-                AuthorityPage,
-                ListQuery,
+        every, one, waiting = f"{API}/cas", f"{API}/cas/{{id}}", f"{API}/requests"
+        table = pki_table("cas", answer=AuthorityBody, errors=(Forbidden, NotFound, Conflict))
+        table.get(every, "List CAs", self.list_cas, query=ListQuery, answer=AuthorityPage)
+        table.get(
+            f"{every}/cn/{{cn}}",
+            "List the CAs with a common name",
+            self.list_cas_by_common_name,
+            query=ListQuery,
+            answer=AuthorityPage,
+        )
+        table.get(f"{every}/sn/{{sn}}", "View a CA by its serial number", self.view_ca_by_serial)
+        table.get(one, "View a CA by id or common name", self.view_ca)
+        table.get(f"{one}/chain", "View a CA's certificate and those above it", self.view_ca_chain, answer=ChainBody)
+        for path, summary, make, body, answer in (
+            (every, "Create a CA", self.create_ca, CreateCaBody, AuthorityBody),
+            (f"{every}/import", "Import a CA", self.import_ca, ImportCaBody, AuthorityBody),
+            (
+                f"{one}/status",
+                "Revoke a CA, end its hold, or mark it as expired",
+                self.update_ca_status,
+                StatusBody,
+                AuthorityBody,
             ),
-            _get(f"{API}/cas/sn/{{sn}}", "View a CA by its serial number", self.view_ca_by_serial, AuthorityBody),
-            _get(one, "View a CA by id or common name", self.view_ca, AuthorityBody),
-            _get(f"{one}/chain", "View a CA's certificate and those above it", self.view_ca_chain, ChainBody),
-            *also_by_post(
-                Route(
-                    method="PUT",
-                    path=f"{one}/metadata",
-                    summary="Replace the metadata of a CA",
-                    handler=self.update_ca_metadata,
-                    tag="cas",
-                    body=MetadataBody,
-                    answer=AuthorityBody,
-                    errors=_REFUSED,
-                )
-            ),
-            _post(
-                f"{one}/status", "Revoke a CA, end its hold, or mark it as expired", self.update_ca_status, StatusBody
-            ),
-            _delete(one, "Delete a CA that is expired or revoked", self.delete_ca),
-            _post(waiting, "Request a CA from an outside parent", self.create_ca_request, RequestCaBody, RequestBody),
-            _get(waiting, "List the CAs that wait for a certificate", self.list_ca_requests, RequestList),
-            _get(f"{waiting}/{{id}}", "View a CA that waits for a certificate", self.view_ca_request, RequestBody),
-            _post(
+            (waiting, "Request a CA from an outside parent", self.create_ca_request, RequestCaBody, RequestBody),
+            (
                 f"{waiting}/{{id}}/certificate",
                 "Give a CA the certificate of its outside parent",
                 self.complete_ca_request,
                 CompleteBody,
+                AuthorityBody,
             ),
-            _delete(f"{waiting}/{{id}}", "Give a CA up that waits for a certificate", self.delete_ca_request),
+        ):
+            table.post(path, summary, make, body=body, answer=answer, status=201, errors=(RuleBroken,))
+        also_by_post(
+            table,
+            f"{one}/metadata",
+            "Replace the metadata of a CA",
+            self.update_ca_metadata,
+            body=MetadataBody,
+            errors=(RuleBroken,),
+        )
+        table.delete(one, "Delete a CA that is expired or revoked", self.delete_ca, answer=Nothing)
+        return (
+            table.get(waiting, "List the CAs that wait for a certificate", self.list_ca_requests, answer=RequestList)
+            .get(
+                f"{waiting}/{{id}}",
+                "View a CA that waits for a certificate",
+                self.view_ca_request,
+                answer=RequestBody,
+            )
+            .delete(
+                f"{waiting}/{{id}}",
+                "Give a CA up that waits for a certificate",
+                self.delete_ca_request,
+                answer=Nothing,
+            )
+            .routes
         )
 
 
@@ -322,42 +335,3 @@ def _request(pending: PendingRequest) -> RequestBody:
     subject = SubjectBody(**{name: getattr(pending.subject, name) for name in SubjectBody.__struct_fields__})
     csr = text_base64(pending.request)
     return RequestBody(pending.id, subject, csr, pending.key.engine_id, rfc3339(pending.created_at))
-
-
-def _post(path: str, summary: str, handler: Any, body: type[Struct], answer: type[Struct] = AuthorityBody) -> AnyRoute:
-    return Route(
-        method="POST",
-        path=path,
-        summary=summary,
-        handler=handler,
-        tag="cas",
-        body=body,
-        answer=answer,
-        status=201,
-        errors=_REFUSED,
-    )
-
-
-def _get(path: str, summary: str, handler: Any, answer: type[Struct], query: type[Struct] = NoQuery) -> AnyRoute:
-    return Route(
-        method="GET",
-        path=path,
-        summary=summary,
-        handler=handler,
-        tag="cas",
-        query=query,
-        answer=answer,
-        errors=(Forbidden, NotFound, Conflict),
-    )
-
-
-def _delete(path: str, summary: str, handler: Any) -> AnyRoute:
-    return Route(
-        method="DELETE",
-        path=path,
-        summary=summary,
-        handler=handler,
-        tag="cas",
-        answer=Nothing,
-        errors=(Forbidden, NotFound, Conflict),
-    )

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from ipaddress import ip_address
-from typing import Annotated, Any
+from typing import Annotated
 
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
@@ -20,7 +20,6 @@ from blazon.ca.api.shapes import (
     Password,
     StatusBody,
     SubjectBody,
-    also_by_post,
     bodies_of,
     certificate_body,
     certificate_reply,
@@ -29,16 +28,16 @@ from blazon.ca.api.shapes import (
     octets_of,
     text_base64,
 )
+from blazon.ca.api.table import also_by_post, pki_table
 from blazon.ca.listing import CERTIFICATE_FIELDS
 from blazon.ca.models import Certificate, Status
 from blazon.ca.service import Certificates, Issuers, KeyedDraft, SignDraft
 from blazon.ca.x509 import CertificateFiles, format_serial, parse_serial, parse_time, read_csr
 from blazon.errors import Conflict, Forbidden, Malformed, NotFound, RuleBroken
-from blazon.web import AnyRoute, Call, NoBody, NoQuery, Reply, Route
+from blazon.web import AnyRoute, Call, NoBody, NoQuery, Reply
 
 __all__ = ["CertificateApi"]
 
-_REFUSED = (Forbidden, NotFound, Conflict, RuleBroken)
 _MOST_NAMES = 1000
 
 
@@ -171,48 +170,55 @@ class CertificateApi:
     def routes(self) -> Sequence[AnyRoute]:
         """The routes of certificates."""
         ca, one = f"{API}/cas/{{id}}/certificates", f"{API}/certificates/{{sn}}"
-        return (
-            _post(f"{ca}/sign", "Issue a certificate for a CSR", self.sign_certificate, SignBody),
-            _post(ca, "Issue a certificate with a key", self.create_certificate, CreateCertificateBody),
-            _post(
-                f"{API}/certificates/import",
-                "Import a certificate",
-                self.import_certificate,
-                ImportCertificateBody,
-            ),
-            _list(f"{API}/certificates", "List certificates", self.list_certificates),
-            _list(
+        table = pki_table("certificates", answer=CertificateBody, errors=(Forbidden, NotFound))
+        for path, summary, issue, body in (
+            (f"{ca}/sign", "Issue a certificate for a CSR", self.sign_certificate, SignBody),
+            (ca, "Issue a certificate with a key", self.create_certificate, CreateCertificateBody),
+            (f"{API}/certificates/import", "Import a certificate", self.import_certificate, ImportCertificateBody),
+        ):
+            table.post(path, summary, issue, body=body, status=201, errors=(Conflict, RuleBroken))
+        for path, summary, browse, query in (
+            (f"{API}/certificates", "List certificates", self.list_certificates, ListQuery),
+            (
                 f"{API}/certificates/status/{{status}}",
                 "List the certificates with a status",
                 self.list_certificates_by_status,
+                ListQuery,
             ),
-            _list(
+            (
                 f"{API}/certificates/expiration",
                 "List the certificates that end in a window of time",
                 self.list_certificates_by_expiration,
                 ExpirationQuery,
             ),
-            _list(ca, "List the certificates of a CA", self.list_certificates_of_ca),
-            _list(
+            (ca, "List the certificates of a CA", self.list_certificates_of_ca, ListQuery),
+            (
                 f"{ca}/status/{{status}}",
                 "List the certificates of a CA with a status",
                 self.list_certificates_of_ca_by_status,
+                ListQuery,
             ),
-            _view(f"{ca}/{{sn}}", "View a certificate; the CA is not looked at", self.view_certificate_of_ca),
-            _view(one, "View a certificate", self.view_certificate),
-            *_put(
-                f"{one}/status",
-                "Revoke a certificate, end its hold, or mark it as expired",
-                self.update_certificate_status,
-                StatusBody,
-            ),
-            *_put(
-                f"{one}/metadata",
-                "Replace the metadata of a certificate",
-                self.update_certificate_metadata,
-                MetadataBody,
-            ),
+        ):
+            table.get(path, summary, browse, query=query, answer=CertificatePage, errors=(Conflict,))
+        table.get(f"{ca}/{{sn}}", "View a certificate; the CA is not looked at", self.view_certificate_of_ca)
+        table.get(one, "View a certificate", self.view_certificate)
+        also_by_post(
+            table,
+            f"{one}/status",
+            "Revoke a certificate, end its hold, or mark it as expired",
+            self.update_certificate_status,
+            body=StatusBody,
+            errors=(Conflict, RuleBroken),
         )
+        also_by_post(
+            table,
+            f"{one}/metadata",
+            "Replace the metadata of a certificate",
+            self.update_certificate_metadata,
+            body=MetadataBody,
+            errors=(Conflict, RuleBroken),
+        )
+        return table.routes
 
 
 def _serial(text: str) -> str:
@@ -236,56 +242,3 @@ def _names(body: CreateCertificateBody) -> tuple[x509.GeneralName, ...]:
         )
     except ValueError as error:
         raise Malformed(f"an alternative name is none: {str(error)[:200]}") from None
-
-
-def _list(path: str, summary: str, handler: Any, query: type[Struct] = ListQuery) -> AnyRoute:
-    return Route(
-        method="GET",
-        path=path,
-        summary=summary,
-        handler=handler,
-        tag="certificates",
-        query=query,
-        answer=CertificatePage,
-        errors=(Forbidden, NotFound, Conflict),
-    )
-
-
-def _view(path: str, summary: str, handler: Any) -> AnyRoute:
-    return Route(
-        method="GET",
-        path=path,
-        summary=summary,
-        handler=handler,
-        tag="certificates",
-        answer=CertificateBody,
-        errors=(Forbidden, NotFound),
-    )
-
-
-def _post(path: str, summary: str, handler: Any, body: type[Struct]) -> AnyRoute:
-    return Route(
-        method="POST",
-        path=path,
-        summary=summary,
-        handler=handler,
-        tag="certificates",
-        body=body,
-        answer=CertificateBody,
-        status=201,
-        errors=_REFUSED,
-    )
-
-
-def _put(path: str, summary: str, handler: Any, body: type[Struct]) -> tuple[AnyRoute, AnyRoute]:
-    route: AnyRoute = Route(
-        method="PUT",
-        path=path,
-        summary=summary,
-        handler=handler,
-        tag="certificates",
-        body=body,
-        answer=CertificateBody,
-        errors=_REFUSED,
-    )
-    return also_by_post(route)

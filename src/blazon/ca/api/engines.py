@@ -7,12 +7,13 @@ import msgspec
 from msgspec import Meta, Struct
 
 from blazon.ca.api.shapes import API, octets_of, text_base64
+from blazon.ca.api.table import pki_table
 from blazon.ca.models import UNKNOWN, Status
 from blazon.ca.service import Keyring, Messages, Rights
 from blazon.ca.store import Store
 from blazon.engines import EngineInfo, Engines, KeyType, MessageType, SecurityLevel, SignatureAlgorithm, SupportedKeys
 from blazon.errors import Conflict, Forbidden, NotFound, RuleBroken
-from blazon.web import AnyRoute, Call, NoBody, NoQuery, Reply, Route
+from blazon.web import AnyRoute, Call, NoBody, NoQuery, Reply
 
 __all__ = ["EngineApi"]
 
@@ -163,53 +164,39 @@ class EngineApi:
         """The routes of engines, counts and raw signatures."""
         signature = f"{API}/cas/{{id}}/signature"
         return (
-            Route(
-                method="GET",
-                path=f"{API}/engines",
-                summary="List the crypto engines",
-                handler=self.list_engines,
-                tag="engines",
+            pki_table("cas", errors=(Forbidden,))
+            .get(
+                f"{API}/engines",
+                "List the crypto engines",
+                self.list_engines,
                 answer=list[EngineBody],
-                errors=(Forbidden,),
-            ),
-            Route(
-                method="GET",
-                path=f"{API}/stats",
-                summary="Count CAs and certificates",
-                handler=self.view_stats,
-                tag="cas",
-                answer=StatsBody,
-                errors=(Forbidden,),
-            ),
-            Route(
-                method="GET",
-                path=f"{API}/stats/{{id}}",
-                summary="Count the certificates of a CA by status",
-                handler=self.view_stats_of_ca,
-                tag="cas",
+                tag="engines",
+            )
+            .get(f"{API}/stats", "Count CAs and certificates", self.view_stats, answer=StatsBody)
+            .get(
+                f"{API}/stats/{{id}}",
+                "Count the certificates of a CA by status",
+                self.view_stats_of_ca,
                 answer=dict[str, int],
-                errors=(Forbidden, NotFound, Conflict),
-            ),
-            Route(
-                method="POST",
-                path=f"{signature}/sign",
-                summary="Sign a message with the key of a CA",
-                handler=self.sign_message,
-                tag="cas",
+                errors=(NotFound, Conflict),
+            )
+            .post(
+                f"{signature}/sign",
+                "Sign a message with the key of a CA",
+                self.sign_message,
                 body=SignMessageBody,
                 answer=SignedBody,
-                errors=(Forbidden, NotFound, Conflict, RuleBroken),
-            ),
-            Route(
-                method="POST",
-                path=f"{signature}/verify",
-                summary="Verify a signature with the key of a CA",
-                handler=self.verify_message,
-                tag="cas",
+                errors=(NotFound, Conflict, RuleBroken),
+            )
+            .post(
+                f"{signature}/verify",
+                "Verify a signature with the key of a CA",
+                self.verify_message,
                 body=VerifyMessageBody,
                 answer=ValidBody,
-                errors=(Forbidden, NotFound, Conflict, RuleBroken),
-            ),
+                errors=(NotFound, Conflict, RuleBroken),
+            )
+            .routes
         )
 
 

@@ -5,16 +5,17 @@ from collections.abc import Sequence
 from msgspec import Struct
 
 from blazon.ca.api.shapes import API, ExpirationBody, ExpirationShown, Nothing, expiration_shown
+from blazon.ca.api.table import pki_table
 from blazon.ca.models import StoredProfile
 from blazon.ca.service import Profiles
 from blazon.ca.x509 import Profile
 from blazon.clock import rfc3339
 from blazon.errors import Conflict, Forbidden, NotFound, RuleBroken
-from blazon.web import AnyRoute, Call, NoBody, NoQuery, Reply, Route
+from blazon.web import AnyRoute, Call, NoBody, NoQuery, Reply
 
 __all__ = ["ProfileApi"]
 
-_ERRORS = (Forbidden, NotFound, Conflict, RuleBroken)
+_REFUSED = (NotFound, Conflict, RuleBroken)
 
 
 class GivenProfile(Profile, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -89,54 +90,26 @@ class ProfileApi:
         """The routes of profiles."""
         every, one = f"{API}/profiles", f"{API}/profiles/{{id}}"
         return (
-            Route(
-                method="POST",
-                path=every,
-                summary="Create an issuance profile",
-                handler=self.create_issuance_profile,
-                tag="profiles",
+            pki_table("profiles", answer=ShownProfile, errors=(Forbidden,))
+            .post(
+                every,
+                "Create an issuance profile",
+                self.create_issuance_profile,
                 body=ProfileBody,
-                answer=ShownProfile,
                 status=201,
-                errors=_ERRORS,
-            ),
-            Route(
-                method="GET",
-                path=every,
-                summary="List issuance profiles",
-                handler=self.list_issuance_profiles,
-                tag="profiles",
-                answer=ProfileList,
-                errors=(Forbidden,),
-            ),
-            Route(
-                method="GET",
-                path=one,
-                summary="View an issuance profile",
-                handler=self.view_issuance_profile,
-                tag="profiles",
-                answer=ShownProfile,
-                errors=(Forbidden, NotFound),
-            ),
-            Route(
-                method="PUT",
-                path=one,
-                summary="Replace an issuance profile",
-                handler=self.update_issuance_profile,
-                tag="profiles",
-                body=ProfileBody,
-                answer=ShownProfile,
-                errors=_ERRORS,
-            ),
-            Route(
-                method="DELETE",
-                path=one,
-                summary="Delete an issuance profile no CA uses",
-                handler=self.delete_issuance_profile,
-                tag="profiles",
+                errors=_REFUSED,
+            )
+            .get(every, "List issuance profiles", self.list_issuance_profiles, answer=ProfileList)
+            .get(one, "View an issuance profile", self.view_issuance_profile, errors=(NotFound,))
+            .put(one, "Replace an issuance profile", self.update_issuance_profile, body=ProfileBody, errors=_REFUSED)
+            .delete(
+                one,
+                "Delete an issuance profile no CA uses",
+                self.delete_issuance_profile,
                 answer=Nothing,
-                errors=(Forbidden, NotFound, Conflict),
-            ),
+                errors=(NotFound, Conflict),
+            )
+            .routes
         )
 
 

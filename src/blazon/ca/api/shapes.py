@@ -28,7 +28,7 @@ from blazon.ca.x509 import (
 )
 from blazon.engines import KeySpec, KeyType
 from blazon.errors import Malformed
-from blazon.web import AnyRoute, Reply
+from blazon.web import Reply
 
 __all__ = [
     "API",
@@ -47,7 +47,6 @@ __all__ = [
     "Password",
     "StatusBody",
     "SubjectBody",
-    "also_by_post",
     "authority_body",
     "authority_reply",
     "bodies_of",
@@ -333,11 +332,6 @@ def certificate_reply(
     if status == 201:
         headers.append(("location", f"{API}/certificates/{certificate.serial}"))
     return Reply(status, certificate_body(certificate, issuer_level, private_key, notice), tuple(headers))
-
-
-def also_by_post(route: AnyRoute) -> tuple[AnyRoute, AnyRoute]:
-    """A route for PUT, and the same for POST, which clients of an older generation send."""
-    return route, msgspec.structs.replace(route, method="POST", operation=f"{route.name}_by_post")
 
 
 def octets_of(name: str, text: str) -> bytes:

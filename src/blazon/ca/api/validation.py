@@ -1,20 +1,19 @@
 """What those who check certificates fetch: CRLs, OCSP answers, CA certificates (RFC 5280 §5, RFC 6960 appendix A)."""
 
 import hashlib
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Sequence
 from email.utils import formatdate
 from functools import lru_cache
-from typing import Any
 
 from msgspec import Struct
-from msgspec.structs import replace
 
 from blazon import __version__
+from blazon.ca.api.table import pki_table
 from blazon.ca.service import Answer, Crls, Issuers, Ocsp
 from blazon.ca.store import Store
 from blazon.ca.x509 import OcspError, decode_ocsp_path, ocsp_error
 from blazon.errors import Malformed, NotFound
-from blazon.web import AnyRoute, Auth, Call, NoBody, NoQuery, Reply, Route
+from blazon.web import AnyRoute, Auth, Call, NoBody, NoQuery, Reply
 
 __all__ = ["ValidationApi"]
 
@@ -98,49 +97,43 @@ class ValidationApi:
 
     def routes(self) -> Sequence[AnyRoute]:
         """The routes of validation. With `v1` in their path they are as one generation of the dialect has them."""
-        routes = (
-            Route(
-                method="POST",
-                path="/api/va/ocsp",
-                summary="Ask for the status of certificates",
-                handler=self.post_ocsp,
-                tag="validation",
+        table = pki_table("validation", answer=bytes, auth=Auth.NONE)
+        for base, described in (("/api/va", True), ("/api/va/v1", False)):
+            table.post(
+                f"{base}/ocsp",
+                "Ask for the status of certificates",
+                self.post_ocsp,
                 body=bytes,
                 consumes=("application/ocsp-request",),
-                answer=bytes,
                 produces=_OCSP,
-                auth=Auth.NONE,
-            ),
-            _get("/api/va/ocsp/{request*}", "Ask for the status of a certificate", self.get_ocsp, _OCSP),
-            _get("/api/va/crl/{id}", "Fetch the CRL of a CA", self.get_crl, _CRL),
-        )
-        versioned = (replace(route, path=route.path.replace("va", "va/v1"), described=False) for route in routes)
+                described=described,
+            )
+            table.get(
+                f"{base}/ocsp/{{request*}}",
+                "Ask for the status of a certificate",
+                self.get_ocsp,
+                produces=_OCSP,
+                described=described,
+            )
+            table.get(
+                f"{base}/crl/{{id}}",
+                "Fetch the CRL of a CA",
+                self.get_crl,
+                produces=_CRL,
+                errors=(NotFound,),
+                described=described,
+            )
         return (
-            *routes,
-            *versioned,
-            _get("/api/va/ca/{id}", "Fetch the certificate of a CA", self.get_ca, _CERTIFICATE),
-            _get("/api/ca/health", "Read whether the CA is well", self.get_health, answer=HealthBody),
+            table.get(
+                "/api/va/ca/{id}",
+                "Fetch the certificate of a CA",
+                self.get_ca,
+                produces=_CERTIFICATE,
+                errors=(NotFound,),
+            )
+            .get("/api/ca/health", "Read whether the CA is well", self.get_health, answer=HealthBody)
+            .routes
         )
-
-
-def _get(
-    path: str,
-    summary: str,
-    handler: Callable[[Call[NoBody, NoQuery]], Reply | Awaitable[Reply]],
-    produces: str = "application/json",
-    answer: type[Any] = bytes,
-) -> AnyRoute:
-    return Route(
-        method="GET",
-        path=path,
-        summary=summary,
-        handler=handler,
-        tag="validation",
-        answer=answer,
-        produces=produces,
-        auth=Auth.NONE,
-        errors=(NotFound,) if "{id}" in path else (),
-    )
 
 
 def _etag(content: bytes) -> str:

@@ -11,7 +11,7 @@ from blazon.grouping.api.shapes import GroupBody, group_body
 from blazon.grouping.groups import GroupDraft, GroupFilter, Groups
 from blazon.grouping.models import Group, Placed
 from blazon.listing import FilterQuery, metadata_filter
-from blazon.web import AnyRoute, Call, NoBody, NoQuery, Reply, Route
+from blazon.web import AnyRoute, Call, NoBody, NoQuery, Reply, RouteTable
 
 __all__ = ["GroupApi", "GroupDraftBody", "GroupQuery", "group_filter"]
 
@@ -66,11 +66,14 @@ class GroupQuery(FilterQuery, kw_only=True, frozen=True):
 class GroupApi:
     """Handlers and routes of groups.
 
-    `noun` is what a group is called here. `draft` is the body that makes one, `page` the struct of a page: `limit`,
-    `offset`, `total`, the groups, `level`.
+    `noun` is what a group is called here, and `service` whose routes they are. `draft` is the body that makes one,
+    `page` the struct of a page: `limit`, `offset`, `total`, the groups, `level`.
     """
 
-    def __init__(self, groups: Groups, noun: str, draft: type[GroupDraftBody], page: type[Struct]) -> None:
+    def __init__(
+        self, groups: Groups, noun: str, draft: type[GroupDraftBody], page: type[Struct], service: str
+    ) -> None:
+        self._service = service
         self._groups = groups
         self._noun = noun
         self._draft = draft
@@ -117,72 +120,43 @@ class GroupApi:
 
     def routes(self) -> Sequence[AnyRoute]:
         """The routes of groups."""
-        noun = self._noun
-        return (
-            Route(
-                method="POST",
-                path=f"/{noun}s",
-                operation=f"create_{noun}",
-                summary=f"Create a {noun}",
-                handler=self.create,
-                tag=f"{noun}s",
-                body=self._draft,
-                answer=GroupBody,
-                status=201,
-                errors=(Forbidden, NotFound, Conflict, RuleBroken),
-            ),
-            Route(
-                method="GET",
-                path=f"/{noun}s/{{id}}",
-                operation=f"view_{noun}",
-                summary=f"View a {noun}",
-                handler=self.view,
-                tag=f"{noun}s",
-                answer=GroupBody,
+        noun, every, one = self._noun, f"/{self._noun}s", f"/{self._noun}s/{{id}}"
+        change = (Forbidden, NotFound, Conflict, RuleBroken)
+        table = RouteTable(f"{noun}s", answer=GroupBody, service=self._service)
+        table.post(
+            every,
+            f"Create a {noun}",
+            self.create,
+            body=self._draft,
+            status=201,
+            errors=change,
+            operation=f"create_{noun}",
+        )
+        table.get(one, f"View a {noun}", self.view, errors=(NotFound,), operation=f"view_{noun}")
+        table.put(one, f"Change a {noun}", self.update, body=UpdateGroupBody, errors=change, operation=f"update_{noun}")
+        for path, summary, handler, word in (
+            (every, f"List {noun}s", self.browse, "s"),
+            (f"{one}/children", f"List a {noun} and those below it", self.children, "_children"),
+            (f"{one}/parents", f"List a {noun} and those above it", self.parents, "_parents"),
+        ):
+            table.get(
+                path,
+                summary,
+                handler,
+                query=GroupQuery,
+                answer=self._page,
                 errors=(NotFound,),
-            ),
-            Route(
-                method="PUT",
-                path=f"/{noun}s/{{id}}",
-                operation=f"update_{noun}",
-                summary=f"Change a {noun}",
-                handler=self.update,
-                tag=f"{noun}s",
-                body=UpdateGroupBody,
-                answer=GroupBody,
-                errors=(Forbidden, NotFound, Conflict, RuleBroken),
-            ),
-            self._list("", f"list_{noun}s", f"List {noun}s", self.browse),
-            self._list("/{id}/children", f"list_{noun}_children", f"List a {noun} and those below it", self.children),
-            self._list("/{id}/parents", f"list_{noun}_parents", f"List a {noun} and those above it", self.parents),
-            self._status("enable", self.enable),
-            self._status("disable", self.disable),
-        )
-
-    def _list(self, path: str, operation: str, summary: str, handler: Any) -> AnyRoute:
-        return Route(
-            method="GET",
-            path=f"/{self._noun}s{path}",
-            operation=operation,
-            summary=summary,
-            handler=handler,
-            tag=f"{self._noun}s",
-            query=GroupQuery,
-            answer=self._page,
-            errors=(NotFound,),
-        )
-
-    def _status(self, verb: str, handler: Any) -> AnyRoute:
-        return Route(
-            method="POST",
-            path=f"/{self._noun}s/{{id}}/{verb}",
-            operation=f"{verb}_{self._noun}",
-            summary=f"{verb.capitalize()} a {self._noun}",
-            handler=handler,
-            tag=f"{self._noun}s",
-            answer=GroupBody,
-            errors=(Forbidden, NotFound, Conflict),
-        )
+                operation=f"list_{noun}{word}",
+            )
+        for verb, change_status in (("enable", self.enable), ("disable", self.disable)):
+            table.post(
+                f"{one}/{verb}",
+                f"{verb.capitalize()} a {noun}",
+                change_status,
+                errors=change[:3],
+                operation=f"{verb}_{noun}",
+            )
+        return table.routes
 
 
 def _reply(group: Group) -> Reply:

@@ -1,7 +1,7 @@
 """Policies over HTTP (fact sheet §3.3), on the paths a room gives them."""
 
-from collections.abc import Sequence
-from typing import Annotated
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Annotated, NamedTuple
 
 from msgspec import Meta, Struct
 
@@ -10,7 +10,7 @@ from blazon.clock import rfc3339
 from blazon.errors import Forbidden, NotFound
 from blazon.grouping.models import Policy
 from blazon.grouping.policies import Policies, PolicyFilter
-from blazon.web import AnyRoute, Call, NoBody, NoQuery, Page, Reply, Route
+from blazon.web import AnyRoute, Call, NoBody, NoQuery, Page, Reply, RouteTable
 
 __all__ = ["PolicyApi", "PolicyBody", "PolicyQuery", "policy_body"]
 
@@ -64,71 +64,87 @@ class PolicyPage(Struct, frozen=True):
     policies: list[PolicyBody]
 
 
+class Place(NamedTuple):
+    """Where policies are served. `word` begins the names of the operations there."""
+
+    path: str
+    word: str
+    listeners: tuple[str, ...]
+
+
+Choose = Callable[[str], Awaitable[Policies]]
+
+
+def always(policies: Policies) -> Choose:
+    """Chooses these policies whatever their group is."""
+
+    async def choose(_group: str) -> Policies:
+        return policies
+
+    return choose
+
+
 class PolicyApi:
     """Handlers and routes of policies: to replace, delete and list them. How they are made differs by room.
 
-    `paths` are the places where they are served: each with the word that begins its operation names.
+    `choose` finds the policies that are meant by the group of one, its object, or by an empty text for those of all.
     """
 
-    def __init__(
-        self, policies: Policies, paths: Sequence[tuple[str, str]], query: type[PolicyQuery] = PolicyQuery
-    ) -> None:
-        self._policies = policies
-        self._paths = paths
+    def __init__(self, choose: Choose, places: Sequence[Place], query: type[PolicyQuery] = PolicyQuery) -> None:
+        self._choose = choose
+        self._places = places
         self._query = query
 
     async def update(self, call: Call[PolicyDraftBody, NoQuery]) -> Reply:
         body = call.body
-        await self._policies.update(call.caller, body.subject or "", body.object or "", body.actions or ())
+        policies = await self._choose(body.object or "")
+        await policies.update(call.caller, body.subject or "", body.object or "", body.actions or ())
         return Reply(204)
 
     async def delete(self, call: Call[NoBody, NoQuery]) -> Reply:
-        await self._policies.delete(call.caller, call.path["subject"], call.path["object"])
+        policies = await self._choose(call.path["object"])
+        await policies.delete(call.caller, call.path["subject"], call.path["object"])
         return Reply(204)
 
     async def browse(self, call: Call[NoBody, PolicyQuery]) -> Reply:
-        query = call.query
-        total, policies = await self._policies.browse(call.caller, query.filter())
-        return Reply(200, PolicyPage(query.limit, query.offset, total, [policy_body(policy) for policy in policies]))
+        query, wanted = call.query, call.query.filter()
+        policies = await self._choose(wanted.object or "")
+        total, found = await policies.browse(call.caller, wanted)
+        return Reply(200, PolicyPage(query.limit, query.offset, total, [policy_body(policy) for policy in found]))
 
     def routes(self) -> Sequence[AnyRoute]:
         """The routes of policies."""
-        return tuple(route for path, word in self._paths for route in self._at(path, word))
-
-    def _at(self, path: str, word: str) -> Sequence[AnyRoute]:
-        return (
-            Route(
-                method="PUT",
-                path=path,
-                operation=f"update_{word}_policy",
-                summary="Replace what a policy allows",
-                handler=self.update,
-                tag="policies",
+        table = RouteTable("policies")
+        for path, word, listeners in self._places:
+            table.put(
+                path,
+                "Replace what a policy allows",
+                self.update,
                 body=PolicyDraftBody,
                 status=204,
                 errors=(Forbidden, NotFound),
-            ),
-            Route(
-                method="DELETE",
-                path=f"{path}/{{subject}}/{{object}}",
-                operation=f"delete_{word}_policy",
-                summary="Delete a policy",
-                handler=self.delete,
-                tag="policies",
+                operation=f"update_{word}_policy",
+                listeners=listeners,
+            )
+            table.delete(
+                f"{path}/{{subject}}/{{object}}",
+                "Delete a policy",
+                self.delete,
                 status=204,
                 errors=(Forbidden, NotFound),
-            ),
-            Route(
-                method="GET",
-                path=path,
-                operation=f"list_{word}_policies",
-                summary="List policies",
-                handler=self.browse,
-                tag="policies",
+                operation=f"delete_{word}_policy",
+                listeners=listeners,
+            )
+            table.get(
+                path,
+                "List policies",
+                self.browse,
                 query=self._query,
                 answer=PolicyPage,
-            ),
-        )
+                operation=f"list_{word}_policies",
+                listeners=listeners,
+            )
+        return table.routes
 
 
 def policy_body(policy: Policy) -> PolicyBody:

@@ -7,7 +7,7 @@ from msgspec import Struct
 from blazon.access import Action
 from blazon.errors import Forbidden, Malformed, NotFound, Unauthenticated
 from blazon.things.service import Decisions
-from blazon.web import AnyRoute, Auth, Call, NoBody, NoQuery, Reply, Route, device_key
+from blazon.web import AnyRoute, Auth, Call, NoBody, NoQuery, Reply, RouteTable, device_key
 
 __all__ = ["AccessApi"]
 
@@ -81,37 +81,33 @@ class AccessApi:
     def routes(self) -> Sequence[AnyRoute]:
         """The routes."""
         return (
-            Route(
-                method="POST",
-                path="/identify",
-                summary="Find out whose key it is",
-                handler=self.identify_thing,
-                tag="access",
+            RouteTable("access", service="things")
+            .post(
+                "/identify",
+                "Find out whose key it is",
+                self.identify_thing,
                 answer=Identified,
                 auth=Auth.NONE,
                 errors=(Unauthenticated,),
-            ),
-            Route(
-                method="POST",
-                path="/channels/{id}/access",
-                summary="Ask whether an access is allowed",
-                handler=self.access_channel,
-                tag="access",
+            )
+            .post(
+                "/channels/{id}/access",
+                "Ask whether an access is allowed",
+                self.access_channel,
                 body=AccessBody,
                 answer=Allowed,
                 auth=Auth.NONE,
                 errors=(Forbidden,),
-            ),
-            Route(
-                method="POST",
-                path="/channels/{id}/access/explain",
-                summary="Ask why an access is allowed, or why not",
-                handler=self.explain_access,
-                tag="access",
+            )
+            .post(
+                "/channels/{id}/access/explain",
+                "Ask why an access is allowed, or why not",
+                self.explain_access,
                 body=AccessBody,
                 answer=Explained,
                 errors=(NotFound,),
-            ),
+            )
+            .routes
         )
 
 

@@ -17,7 +17,7 @@ from blazon.grouping import (
     group_filter,
 )
 from blazon.things.service import ThingChannels
-from blazon.web import AnyRoute, Call, NoBody, NoQuery, Reply, Route
+from blazon.web import AnyRoute, Call, NoBody, NoQuery, Reply, RouteTable
 
 __all__ = ["ChannelApi", "ChannelDraftBody", "ChannelPage"]
 
@@ -68,24 +68,23 @@ class ChannelApi:
     def routes(self) -> Sequence[AnyRoute]:
         """The routes."""
         return (
-            Route(
-                method="POST",
-                path="/channels/bulk",
-                summary="Create many channels, all or none",
-                handler=self.create_channels,
-                tag="channels",
+            RouteTable("channels", service="things")
+            .post(
+                "/channels/bulk",
+                "Create many channels, all or none",
+                self.create_channels,
                 body=list[ChannelDraftBody],
                 answer=ManyChannels,
                 errors=(Forbidden, NotFound, Conflict, RuleBroken),
-            ),
-            Route(
-                method="GET",
-                path="/things/{id}/channels",
-                summary="List the channels of a thing",
-                handler=self.list_channels_of_thing,
-                tag="things",
+            )
+            .get(
+                "/things/{id}/channels",
+                "List the channels of a thing",
+                self.list_channels_of_thing,
                 query=GroupQuery,
                 answer=ChannelPage,
                 errors=(NotFound,),
-            ),
+                tag="things",
+            )
+            .routes
         )

@@ -7,8 +7,8 @@ from msgspec import Meta, Struct
 
 from blazon.access import Action
 from blazon.errors import Forbidden, Malformed, NotFound, RuleBroken
-from blazon.grouping import Policies, PolicyBody, PolicyFilter, PolicyQuery, policy_body
-from blazon.web import AnyRoute, Call, NoQuery, Reply, Route
+from blazon.grouping import Choose, Place, Policies, PolicyBody, PolicyFilter, PolicyQuery, policy_body
+from blazon.web import AnyRoute, Call, NoQuery, Reply, RouteTable
 
 __all__ = ["ThingPolicyApi", "ThingPolicyQuery"]
 
@@ -73,16 +73,19 @@ class ThingPolicyQuery(PolicyQuery, kw_only=True, frozen=True):
 class ThingPolicyApi:
     """Handlers of the routes that only things' policies have."""
 
-    def __init__(self, policies: Policies, paths: Sequence[tuple[str, str]]) -> None:
+    def __init__(self, policies: Policies, choose: Choose, places: Sequence[Place]) -> None:
         self._policies = policies
-        self._paths = paths
+        self._choose = choose
+        self._places = places
 
     async def add(self, call: Call[ThingPolicyBody, NoQuery]) -> Reply:
         body = call.body
-        actions = _MESSAGES if body.actions is None else body.actions
-        await self._policies.add(
-            call.caller, body.subject or "", body.object or "", actions, subject_is_user=bool(body.external)
-        )
+        policies = await self._choose(body.object or "")
+        on_channel = policies is self._policies
+        usual = _MESSAGES if on_channel else ()
+        actions = usual if body.actions is None else body.actions
+        is_user = bool(body.external) or not on_channel
+        await policies.add(call.caller, body.subject or "", body.object or "", actions, subject_is_user=is_user)
         return Reply(201)
 
     async def connect(self, call: Call[ConnectBody, NoQuery]) -> Reply:
@@ -102,40 +105,33 @@ class ThingPolicyApi:
 
     def routes(self) -> Sequence[AnyRoute]:
         """The routes."""
-        added = [
-            Route(
-                method="POST",
-                path=path,
-                operation=f"add_{word}_policy",
-                summary="Let a thing or a user do something on a channel",
-                handler=self.add,
-                tag="policies",
+        table = RouteTable("policies", errors=(Forbidden, NotFound), service="things")
+        for path, word, listeners in self._places:
+            table.post(
+                path,
+                "Let a thing or a user do something on a channel",
+                self.add,
                 body=ThingPolicyBody,
                 status=201,
-                errors=(Forbidden, NotFound),
+                operation=f"add_{word}_policy",
+                listeners=listeners,
             )
-            for path, word in self._paths
-        ]
         return (
-            *added,
-            Route(
-                method="POST",
-                path="/connect",
-                summary="Connect things, or users, to channels, all or none",
-                handler=self.connect,
-                tag="policies",
+            table.post(
+                "/connect",
+                "Connect things, or users, to channels, all or none",
+                self.connect,
                 body=ConnectBody,
                 answer=Connected,
-                errors=(Forbidden, NotFound, RuleBroken),
-            ),
-            Route(
-                method="POST",
-                path="/disconnect",
-                summary="Disconnect things, or users, from channels, all or none",
-                handler=self.disconnect,
-                tag="policies",
+                errors=(RuleBroken,),
+            )
+            .post(
+                "/disconnect",
+                "Disconnect things, or users, from channels, all or none",
+                self.disconnect,
                 body=DisconnectBody,
                 status=204,
-                errors=(Forbidden, NotFound, RuleBroken),
-            ),
+                errors=(RuleBroken,),
+            )
+            .routes
         )

@@ -12,7 +12,7 @@ from blazon.errors import Conflict, Forbidden, NotFound, RuleBroken
 from blazon.listing import FilterQuery, Visibility, metadata_filter
 from blazon.things.models import Thing
 from blazon.things.service import ThingDraft, ThingFilter, Things
-from blazon.web import AnyRoute, Call, NoBody, NoQuery, Reply, Route
+from blazon.web import AnyRoute, Call, NoBody, NoQuery, Reply, RouteTable
 
 __all__ = ["ThingApi", "ThingBody", "ThingDraftBody"]
 
@@ -160,84 +160,61 @@ class ThingApi:
 
     def routes(self) -> Sequence[AnyRoute]:
         """The routes of things. Literal paths win over parameters."""
+        change = (Forbidden, NotFound, Conflict, RuleBroken)
         return (
-            Route(
-                method="POST",
-                path="/things",
-                summary="Create a thing",
-                handler=self.create_thing,
-                tag="things",
-                body=ThingDraftBody,
-                answer=ThingBody,
-                status=201,
-                errors=(Forbidden, NotFound, Conflict),
-            ),
-            Route(
-                method="POST",
-                path="/things/bulk",
-                summary="Create many things, all or none",
-                handler=self.create_things,
-                tag="things",
+            RouteTable("things", answer=ThingBody, service="things")
+            .post("/things", "Create a thing", self.create_thing, body=ThingDraftBody, status=201, errors=change[:3])
+            .post(
+                "/things/bulk",
+                "Create many things, all or none",
+                self.create_things,
                 body=list[ThingDraftBody],
                 answer=ManyThings,
-                errors=(Forbidden, NotFound, Conflict, RuleBroken),
-            ),
-            Route(
-                method="GET",
-                path="/things/{id}",
-                summary="View a thing",
-                handler=self.view_thing,
-                tag="things",
-                answer=ThingBody,
+                errors=change,
+            )
+            .get("/things/{id}", "View a thing", self.view_thing, errors=(NotFound,))
+            .get("/things", "List things", self.list_things, query=ThingQuery, answer=ThingPage)
+            .get(
+                "/channels/{id}/things",
+                "List the things of a channel",
+                self.list_things_of_channel,
+                query=ThingQuery,
+                answer=ThingPage,
                 errors=(NotFound,),
-            ),
-            _list("/things", "List things", self.list_things, "things"),
-            _list("/channels/{id}/things", "List the things of a channel", self.list_things_of_channel, "channels"),
-            _patch("/things/{id}", "Change name and metadata of a thing", self.update_thing, UpdateBody),
-            _patch("/things/{id}/tags", "Replace the tags of a thing", self.update_thing_tags, TagsBody),
-            _patch("/things/{id}/secret", "Set the key of a thing", self.update_thing_secret, ThingKeyBody),
-            _patch("/things/{id}/owner", "Give a thing to another owner", self.update_thing_owner, OwnerBody),
-            _status("/things/{id}/enable", "Enable a thing", self.enable_thing),
-            _status("/things/{id}/disable", "Disable a thing", self.disable_thing),
+                tag="channels",
+            )
+            .patch(
+                "/things/{id}",
+                "Change name and metadata of a thing",
+                self.update_thing,
+                body=UpdateBody,
+                errors=change,
+            )
+            .patch(
+                "/things/{id}/tags",
+                "Replace the tags of a thing",
+                self.update_thing_tags,
+                body=TagsBody,
+                errors=change,
+            )
+            .patch(
+                "/things/{id}/secret",
+                "Set the key of a thing",
+                self.update_thing_secret,
+                body=ThingKeyBody,
+                errors=change,
+            )
+            .patch(
+                "/things/{id}/owner",
+                "Give a thing to another owner",
+                self.update_thing_owner,
+                body=OwnerBody,
+                errors=change,
+            )
+            .post("/things/{id}/enable", "Enable a thing", self.enable_thing, errors=change[:3])
+            .post("/things/{id}/disable", "Disable a thing", self.disable_thing, errors=change[:3])
+            .routes
         )
-
-
-def _list(path: str, summary: str, handler: Any, tag: str) -> AnyRoute:
-    return Route(
-        method="GET",
-        path=path,
-        summary=summary,
-        handler=handler,
-        tag=tag,
-        query=ThingQuery,
-        answer=ThingPage,
-        errors=() if path == "/things" else (NotFound,),
-    )
-
-
-def _patch(path: str, summary: str, handler: Any, body: type[Struct]) -> AnyRoute:
-    return Route(
-        method="PATCH",
-        path=path,
-        summary=summary,
-        handler=handler,
-        tag="things",
-        body=body,
-        answer=ThingBody,
-        errors=(Forbidden, NotFound, Conflict, RuleBroken),
-    )
-
-
-def _status(path: str, summary: str, handler: Any) -> AnyRoute:
-    return Route(
-        method="POST",
-        path=path,
-        summary=summary,
-        handler=handler,
-        tag="things",
-        answer=ThingBody,
-        errors=(Forbidden, NotFound, Conflict),
-    )
 
 
 def thing_body(thing: Thing, key: str = "") -> ThingBody:

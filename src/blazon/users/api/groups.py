@@ -7,7 +7,7 @@ from msgspec import Struct
 from blazon.errors import NotFound
 from blazon.grouping import GroupBody, GroupQuery, group_body, group_filter
 from blazon.users.service import Memberships
-from blazon.web import AnyRoute, Call, NoBody, Reply, Route
+from blazon.web import AnyRoute, Call, NoBody, Reply, RouteTable
 
 __all__ = ["GroupPage", "MembershipApi"]
 
@@ -45,14 +45,14 @@ class MembershipApi:
     def routes(self) -> Sequence[AnyRoute]:
         """The route of memberships."""
         return (
-            Route(
-                method="GET",
-                path="/users/{id}/memberships",
-                summary="List the groups of a user",
-                handler=self.list_memberships,
-                tag="groups",
+            RouteTable("groups", service="users")
+            .get(
+                "/users/{id}/memberships",
+                "List the groups of a user",
+                self.list_memberships,
                 query=GroupQuery,
                 answer=MembershipPage,
                 errors=(NotFound,),
-            ),
+            )
+            .routes
         )

@@ -6,9 +6,9 @@ from msgspec import Struct
 
 from blazon.access import Action
 from blazon.errors import Forbidden, Malformed, NotFound
-from blazon.grouping import Policies
+from blazon.grouping import Place, Policies
 from blazon.users.service import Authorizer
-from blazon.web import AnyRoute, Auth, Call, NoQuery, Reply, Route
+from blazon.web import AnyRoute, Auth, Call, NoQuery, Reply, RouteTable
 
 __all__ = ["UserPolicyApi"]
 
@@ -37,8 +37,9 @@ class Empty(Struct, frozen=True):
 class UserPolicyApi:
     """Handlers of the routes that only users' policies have."""
 
-    def __init__(self, policies: Policies, authorizer: Authorizer) -> None:
+    def __init__(self, policies: Policies, authorizer: Authorizer, places: Sequence[Place]) -> None:
         self._policies = policies
+        self._places = places
         self._authorizer = authorizer
 
     async def add_user_policy(self, call: Call[PolicyAddBody, NoQuery]) -> Reply:
@@ -59,26 +60,24 @@ class UserPolicyApi:
 
     def routes(self) -> Sequence[AnyRoute]:
         """The routes."""
-        return (
-            Route(
-                method="POST",
-                path="/users/policies",
-                summary="Let a user do something in a group",
-                handler=self.add_user_policy,
-                tag="policies",
+        table = RouteTable("policies", service="users")
+        for path, word, listeners in self._places:
+            table.post(
+                path,
+                "Let a user do something in a group",
+                self.add_user_policy,
                 body=PolicyAddBody,
                 status=201,
                 errors=(Forbidden, NotFound),
-            ),
-            Route(
-                method="POST",
-                path="/authorize",
-                summary="Ask whether a user may do something",
-                handler=self.authorize_user,
-                tag="policies",
-                body=AuthorizeBody,
-                answer=Empty,
-                auth=Auth.NONE,
-                errors=(Forbidden,),
-            ),
-        )
+                operation=f"add_{word}_policy",
+                listeners=listeners,
+            )
+        return table.post(
+            "/authorize",
+            "Ask whether a user may do something",
+            self.authorize_user,
+            body=AuthorizeBody,
+            answer=Empty,
+            auth=Auth.NONE,
+            errors=(Forbidden,),
+        ).routes

@@ -8,7 +8,7 @@ from blazon.errors import NotFound, RuleBroken, TooMany, Unauthenticated
 from blazon.users.people import People
 from blazon.users.service import Sessions
 from blazon.users.tokens import TokenPair
-from blazon.web import AnyRoute, Auth, Call, NoBody, NoQuery, Reply, Route
+from blazon.web import AnyRoute, Auth, Call, NoBody, NoQuery, Reply, RouteTable
 
 __all__ = ["SessionApi"]
 
@@ -89,60 +89,49 @@ class SessionApi:
     def routes(self) -> Sequence[AnyRoute]:
         """The routes of signing in."""
         return (
-            Route(
-                method="POST",
-                path="/users/tokens/issue",
-                summary="Sign in",
-                handler=self.issue_token,
-                tag="tokens",
+            RouteTable("tokens", service="users")
+            .post(
+                "/users/tokens/issue",
+                "Sign in",
+                self.issue_token,
                 body=CredentialsBody,
                 answer=TokenBody,
                 status=201,
                 auth=Auth.NONE,
                 errors=(Unauthenticated, TooMany),
-            ),
-            Route(
-                method="POST",
-                path="/users/tokens/refresh",
-                summary="Get new tokens for a refresh token",
-                handler=self.refresh_token,
-                tag="tokens",
+            )
+            .post(
+                "/users/tokens/refresh",
+                "Get new tokens for a refresh token",
+                self.refresh_token,
                 answer=TokenBody,
                 status=201,
                 auth=Auth.REFRESH,
-            ),
-            Route(
-                method="POST",
-                path="/users/tokens/identify",
-                summary="Ask whose access token it is",
-                handler=self.identify_user,
-                tag="tokens",
-                answer=IdentityAnswer,
-            ),
-            Route(
-                method="POST",
-                path="/password/reset-request",
-                summary="Ask for a mail to set a new password",
-                handler=self.request_password_reset,
-                tag="password",
+            )
+            .post("/users/tokens/identify", "Ask whose access token it is", self.identify_user, answer=IdentityAnswer)
+            .post(
+                "/password/reset-request",
+                "Ask for a mail to set a new password",
+                self.request_password_reset,
                 body=ResetRequestBody,
                 answer=MessageBody,
                 status=201,
                 auth=Auth.NONE,
                 errors=(NotFound, RuleBroken, TooMany),
-            ),
-            Route(
-                method="PUT",
-                path="/password/reset",
-                summary="Set a new password with the token of the mail",
-                handler=self.reset_password,
                 tag="password",
+            )
+            .put(
+                "/password/reset",
+                "Set a new password with the token of the mail",
+                self.reset_password,
                 body=ResetBody,
                 answer=EmptyBody,
                 status=201,
                 auth=Auth.NONE,
                 errors=(Unauthenticated, RuleBroken, TooMany),
-            ),
+                tag="password",
+            )
+            .routes
         )
 
 

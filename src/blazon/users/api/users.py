@@ -12,7 +12,7 @@ from blazon.listing import FilterQuery, Visibility, metadata_filter
 from blazon.users.api.shapes import UserBody, user_body
 from blazon.users.models import User
 from blazon.users.service import UserDraft, UserFilter, Users
-from blazon.web import AnyRoute, Auth, Call, NoBody, NoQuery, Reply, Route
+from blazon.web import AnyRoute, Auth, Call, NoBody, NoQuery, Reply, RouteTable
 
 __all__ = ["UserApi", "UserPage"]
 
@@ -141,93 +141,67 @@ class UserApi:
         """The routes of users. Literal paths win over parameters."""
         change = (Forbidden, NotFound, Conflict, RuleBroken)
         return (
-            Route(
-                method="POST",
-                path="/users",
-                summary="Register a user",
-                handler=self.register_user,
-                tag="users",
+            RouteTable("users", answer=UserBody, service="users")
+            .post(
+                "/users",
+                "Register a user",
+                self.register_user,
                 body=RegisterBody,
-                answer=UserBody,
                 status=201,
                 auth=Auth.OPTIONAL,
-                errors=(Forbidden, NotFound, Conflict, RuleBroken, TooMany),
-            ),
-            _view("/users/profile", "View one's own user", self.view_profile),
-            _view("/users/{id}", "View a user", self.view_user),
-            Route(
-                method="GET",
-                path="/users",
-                summary="List users",
-                handler=self.list_users,
-                tag="users",
-                query=UserQuery,
-                answer=UserPage,
-            ),
-            Route(
-                method="GET",
-                path="/groups/{id}/members",
-                summary="List the users of a group",
-                handler=self.list_members,
-                tag="groups",
+                errors=(*change, TooMany),
+            )
+            .get("/users/profile", "View one's own user", self.view_profile, errors=(NotFound,))
+            .get("/users/{id}", "View a user", self.view_user, errors=(NotFound,))
+            .get("/users", "List users", self.list_users, query=UserQuery, answer=UserPage)
+            .get(
+                "/groups/{id}/members",
+                "List the users of a group",
+                self.list_members,
                 query=UserQuery,
                 answer=MemberPage,
                 errors=(NotFound,),
-            ),
-            Route(
-                method="PATCH",
-                path="/users/secret",
-                summary="Change one's own password",
-                handler=self.update_secret,
-                tag="users",
+                tag="groups",
+            )
+            .patch(
+                "/users/secret",
+                "Change one's own password",
+                self.update_secret,
                 body=SecretBody,
-                answer=UserBody,
                 errors=(RuleBroken, TooMany),
-            ),
-            _patch("/users/{id}", "Change name and metadata of a user", self.update_user, UpdateBody, change),
-            _patch("/users/{id}/tags", "Replace the tags of a user", self.update_user_tags, TagsBody, change),
-            _patch(
+            )
+            .patch(
+                "/users/{id}",
+                "Change name and metadata of a user",
+                self.update_user,
+                body=UpdateBody,
+                errors=change,
+            )
+            .patch(
+                "/users/{id}/tags",
+                "Replace the tags of a user",
+                self.update_user_tags,
+                body=TagsBody,
+                errors=change,
+            )
+            .patch(
                 "/users/{id}/identity",
                 "Change what a user signs in with",
                 self.update_user_identity,
-                IdentityBody,
-                change,
-            ),
-            _patch("/users/{id}/owner", "Give a user to another owner", self.update_user_owner, OwnerBody, change),
-            _status("/users/{id}/enable", "Enable a user", self.enable_user),
-            _status("/users/{id}/disable", "Disable a user", self.disable_user),
+                body=IdentityBody,
+                errors=change,
+            )
+            .patch(
+                "/users/{id}/owner",
+                "Give a user to another owner",
+                self.update_user_owner,
+                body=OwnerBody,
+                errors=change,
+            )
+            .post("/users/{id}/enable", "Enable a user", self.enable_user, errors=change)
+            .post("/users/{id}/disable", "Disable a user", self.disable_user, errors=change)
+            .routes
         )
-
-
-def _view(path: str, summary: str, handler: Any) -> AnyRoute:
-    return Route(
-        method="GET", path=path, summary=summary, handler=handler, tag="users", answer=UserBody, errors=(NotFound,)
-    )
-
-
-def _patch(path: str, summary: str, handler: Any, body: type[Struct], errors: tuple[Any, ...]) -> AnyRoute:
-    return Route(
-        method="PATCH",
-        path=path,
-        summary=summary,
-        handler=handler,
-        tag="users",
-        body=body,
-        answer=UserBody,
-        errors=errors,
-    )
-
-
-def _status(path: str, summary: str, handler: Any) -> AnyRoute:
-    return Route(
-        method="POST",
-        path=path,
-        summary=summary,
-        handler=handler,
-        tag="users",
-        answer=UserBody,
-        errors=(Forbidden, NotFound, Conflict, RuleBroken),
-    )
 
 
 def _reply(user: User) -> Reply:
