@@ -3,7 +3,7 @@
 import asyncio
 import itertools
 import json as json_module
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -12,8 +12,9 @@ import aiohttp
 import msgspec
 from prometheus_client.parser import text_string_to_metric_families
 
-from blazon.app import Blazon, Started
+from blazon.app import ROOMS, Blazon, Started, tables_of
 from blazon.clock import Clock
+from blazon.room import Room
 from blazon.settings import Settings, load
 
 ADMIN = "admin@example.com"
@@ -55,12 +56,17 @@ class Person(msgspec.Struct, frozen=True):
 class Running:
     """A running Blazon and an HTTP client for it."""
 
-    def __init__(self, settings: Settings, clock: Clock | None) -> None:
+    def __init__(self, settings: Settings, clock: Clock | None, rooms: Sequence[Room] = ROOMS) -> None:
         self.settings = settings
-        self.app = Blazon(settings, clock)
+        self.app = Blazon(settings, clock, rooms)
         self.admin = Person("", ADMIN, "")
         self._started: Started | None = None
         self._client: aiohttp.ClientSession | None = None
+
+    @property
+    def started(self) -> Started:
+        assert self._started is not None
+        return self._started
 
     @property
     def url(self) -> str:
@@ -75,7 +81,7 @@ class Running:
     @property
     def redis_url(self) -> str:
         assert self._started is not None
-        return self._started.redis_url
+        return self._started.settings.redis.url
 
     async def call(
         self,
@@ -178,6 +184,15 @@ async def running(
     data_dir: Path, clock: Clock | None = None, *, sign_in: bool = True, **flags: str
 ) -> AsyncIterator[Running]:
     """Starts a Blazon in this process and signs its admin in. `flags` are settings by key, with `__` for the dot."""
+    async with running_rooms(ROOMS, data_dir, clock, sign_in=sign_in, **flags) as blazon:
+        yield blazon
+
+
+@asynccontextmanager
+async def running_rooms(
+    rooms: Sequence[Room], data_dir: Path, clock: Clock | None = None, *, sign_in: bool = True, **flags: str
+) -> AsyncIterator[Running]:
+    """The same with rooms of one's choice."""
     given = {name.replace("__", "."): value for name, value in flags.items()}
     settings = load(
         flags={
@@ -187,9 +202,10 @@ async def running(
             "admin.password": PASSWORD,
             "users.failures_per_minute": "1000",
             **given,
-        }
+        },
+        tables=tables_of(rooms),
     )
-    started = Running(settings, clock)
+    started = Running(settings, clock, rooms)
     ready: asyncio.Future[Started] = asyncio.get_running_loop().create_future()
     task = asyncio.create_task(started.app.run(ready.set_result))
     await asyncio.wait([task, ready], return_when=asyncio.FIRST_COMPLETED)

@@ -23,7 +23,19 @@ SOURCE = Path(blazon.__file__).parent
 
 # A module imports from its own floor's package and from floors before it.
 FLOORS = (
-    ("errors", "addresses", "caller", "clock", "durations", "health", "serials", "settings", "logs", "tasks"),
+    (
+        "errors",
+        "addresses",
+        "caller",
+        "clock",
+        "durations",
+        "health",
+        "serials",
+        "services",
+        "settings",
+        "logs",
+        "tasks",
+    ),
     ("storage",),
     ("log",),
     ("wire",),

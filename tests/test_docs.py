@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from blazon.app import TABLES
+from blazon.settings import fields
 from tests.cli.program import Program, up
 from tests.servers import RabbitServer, free_port, wait_for
 from tests.tour import Step, consoles, is_shown
@@ -130,10 +132,8 @@ def _anchors(page: Path) -> set[str]:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_every_setting_variable_and_test_that_is_named_exists(page: Path) -> None:
-    from blazon.settings import fields
-
     text = page.read_text()
-    settings = {field.key: field for field in fields()}
+    settings = {field.key: field for field in fields(TABLES)}
     tables = {field.table for field in settings.values() if field.table}
     for name in re.findall(rf"`((?:{'|'.join(tables)})\.[a-z_]+)`", text):
         assert name in settings or name.endswith(".py"), name

@@ -4,10 +4,10 @@ import asyncio
 import contextlib
 import socket
 import uuid
-from collections.abc import Callable, Coroutine, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AsyncExitStack
+from typing import NamedTuple
 
-import msgspec
 import structlog
 from prometheus_client import CollectorRegistry
 from prometheus_client.process_collector import ProcessCollector
@@ -15,26 +15,23 @@ from prometheus_client.process_collector import ProcessCollector
 from blazon import ca, things, users
 from blazon.addresses import reached_at
 from blazon.clock import Clock, ComparedClock, SystemClock
-from blazon.embedded import EmbeddedRedis
+from blazon.embedded import embedded_redis
 from blazon.errors import DatabaseAway, StartError, Unavailable
 from blazon.health import Health
 from blazon.log import CURSOR, METADATA_BYTES, MIGRATIONS, Catalogue, Log, trim
-from blazon.relay import RabbitRelay, RedisRelay, Relay, RelayMetrics, keep_running, relayed_by_all
-from blazon.room import House, Offers, Parts, Room
-from blazon.settings import Settings
+from blazon.relay import Relay, RelayMetrics, relay_services, relayed_by_all, relays
+from blazon.room import Child, House, Offers, Parts, Room
+from blazon.services import Service, Services, Stage
+from blazon.settings import SERVICES, Settings, Tables, service_table
 from blazon.storage import Database, check_not_lost, migrate, open_database, open_sealer
-from blazon.tasks import end
-from blazon.web import Crowding, Dispatcher, HttpMetrics, HttpServer, Limits, listen, pages
+from blazon.web import Bound, Crowding, Dispatcher, HttpMetrics, HttpServer, Limits, Listener, listen, pages
 
-__all__ = ["ROOMS", "Blazon", "Started", "catalogue", "make_log"]
+__all__ = ["ROOMS", "TABLES", "Blazon", "Started", "catalogue", "make_log", "tables_of"]
 
 ROOMS: tuple[Room, ...] = (users.room, things.room, ca.room)
 
 _TRIM_EVERY = 60.0
 """Seconds between two trimmings of the log."""
-
-_FLUSH = 2.0
-"""Seconds a stop waits for the relays to hand on what is recorded."""
 
 _CLOCKS_EVERY = 2.0
 """Seconds between two comparisons of the clock, besides those of each batch."""
@@ -46,75 +43,101 @@ _LONGEST_PAUSE = 10.0
 _log = structlog.get_logger("blazon")
 
 
+def tables_of(rooms: Iterable[Room]) -> Tables:
+    """The tables of settings that rooms declare, and the one of their services' addresses."""
+    rooms = tuple(rooms)
+    own = {name: table for room in rooms for name, table in room.settings.items()}
+    return own | {SERVICES: service_table(name for room in rooms for name in room.ports)}
+
+
+TABLES: Tables = tables_of(ROOMS)
+
+
 class Started(NamedTuple):
     """What is running, for who started it."""
 
     url: str
-    redis_url: str
+    settings: Settings
+    """With the addresses of the servers that were started."""
     notes: tuple[tuple[str, str], ...]
     """What the rooms have to say: a label and a text each."""
+    listeners: Mapping[str, tuple[str, int]]
+    """Host and port of every listener, by name."""
 
 
 class Blazon:
     """One process of Blazon."""
 
-    def __init__(self, settings: Settings, clock: Clock | None = None) -> None:
+    def __init__(self, settings: Settings, clock: Clock | None = None, rooms: Sequence[Room] = ROOMS) -> None:
         self._settings = settings
         self._clock = clock or ComparedClock(SystemClock())
+        self._rooms = tuple(rooms)
         self._registry = CollectorRegistry()
         self.health = Health(self._registry)
-        self._tasks: list[asyncio.Task[None]] = []
         self._stop = asyncio.Event()
 
     async def run(self, ready: Callable[[Started], None] | None = None) -> None:
         """Runs until `stop` is called; then ends in order.
 
         `ready` is called once the first request can be answered. Raises StartError when it cannot start, and
-        whatever ended a part that must not end.
+        whatever ended a service that must not end.
         """
-        settings = self._settings
-        _make_data_dir(settings)
-        # The database first: of two Blazons in one folder the second is to hear of the folder, not of the port.
-        database = await self._open_database()
-        if database is None:
-            return
-        redis = _embedded_redis(settings, self.health)
-        sockets: list[socket.socket] = []
-        try:
-            sockets.append(listen(settings.http.listen))
-            await check_not_lost(database, settings.data_path)
+        _make_data_dir(self._settings)
+        async with AsyncExitStack() as ending:
+            # The database first: of two Blazons in one folder the second is to hear of the folder, not of the port.
+            database = await self._open_database()
+            if database is None:
+                return
+            ending.push_async_callback(database.close)
+            listeners = [
+                Listener("api", self._settings.http.listen),
+                *(Listener(name, address) for name, address in self._settings.services.items()),
+            ]
+            sockets = {listener.name: ending.enter_context(listen(listener.address)) for listener in listeners}
+            await check_not_lost(database, self._settings.data_path)
+            children = self._children(ending)
             await asyncio.gather(
-                migrate(database, (MIGRATIONS, *(room.migrations for room in ROOMS))),
-                redis.start() if redis is not None else asyncio.sleep(0),
+                migrate(database, (MIGRATIONS, *(room.migrations for room in self._rooms))),
+                *(child.start() for child in children),
             )
-            redis_url = settings.redis.url or (redis.url if redis is not None else "")
-            house, parts = await self._furnish(database)
-            log = house.log
-            writing = asyncio.create_task(log.writer.run(), name="writer")
-            self._tasks.append(writing)
-            await log.begin()
+            settings = self._settings
+            for child in children:
+                settings = child.settled(settings)
+            house, parts = await self._furnish(database, settings)
+            for listener in (each for part in parts for each in part.listeners):
+                sockets[listener.name] = ending.enter_context(listen(listener.address))
+                listeners.append(listener)
+            ending.push_async_callback(house.log.close)
+            for part in parts:
+                if part.close is not None:
+                    ending.callback(part.close)
+            services = Services()
+            ending.push_async_callback(services.cancel)
+            services.start([Service("writer", house.log.writer.run, Stage.LOG, house.log.writer.stop)])
+            await house.log.begin()
             for part in parts:
                 if part.prepare is not None:
                     await part.prepare()
-            relays = self._relays(log, redis_url)
-            server = self._server(house, parts, sockets)
-            self._start_all(log, parts, relays, redis, server)
+            server = self._server(house, parts, [(listener, sockets[listener.name]) for listener in listeners])
+            services.start(self._services(house, parts, children, server))
             if ready is not None:
                 notes = [note for part in parts if part.notes is not None for note in await part.notes()]
-                ready(Started(reached_at(*sockets[0].getsockname()[:2]), redis_url, tuple(notes)))
-            await self._until_stopped()
-            await self._end(log, relays, server, writing, parts)
-        finally:
-            await end(self._tasks)
-            if redis is not None:
-                await asyncio.to_thread(redis.stop)
-            for bound in sockets:
-                bound.close()
-            await database.close()
+                bound = {name: each.getsockname()[:2] for name, each in sockets.items()}
+                ready(Started(reached_at(*bound["api"]), settings, tuple(notes), bound))
+            await services.watch(self._stop)
+            _log.info("stopping")
+            await services.stop()
 
     def stop(self) -> None:
         """Lets `run` end in order."""
         self._stop.set()
+
+    def _children(self, ending: AsyncExitStack) -> list[Child]:
+        makers = (embedded_redis, *(room.children for room in self._rooms))
+        children = [child for make in makers for child in make(self._settings, self.health)]
+        for child in children:
+            ending.push_async_callback(asyncio.to_thread, child.stop)
+        return children
 
     async def _open_database(self) -> Database | None:
         """Opens the database, and waits for it as long as the settings say; None when a stop is asked for meanwhile."""
@@ -135,54 +158,49 @@ class Blazon:
                 pause = min(pause * 2, _LONGEST_PAUSE)
         return None
 
-    async def _furnish(self, database: Database) -> tuple[House, list[Parts]]:
-        settings = self._settings
+    async def _furnish(self, database: Database, settings: Settings) -> tuple[House, list[Parts]]:
         sealer = await open_sealer(database, settings.secrets.master_key, settings.data_path)
         log = make_log(
             database,
             self._clock,
             self._registry,
+            rooms=self._rooms,
             health=self.health,
             max_staleness=float(settings.access.max_staleness),
             metadata_bytes=settings.events.metadata_bytes,
         )
-        house = House(settings, database, log, sealer, self._clock, self.health, Offers())
+        house = House(settings, database, log, sealer, self._clock, self.health, self._registry, Offers())
         parts = []
-        for room in ROOMS:
+        for room in self._rooms:
             part = room.build(house)
             for offer in part.offers:
                 house.offers.add(offer)
             parts.append(part)
         return house, parts
 
-    def _relays(self, log: Log, redis_url: str) -> list[Relay]:
-        metrics = RelayMetrics(self._registry)
-        relays: list[Relay] = []
-        if redis_url:
-            relays.append(RedisRelay(log, redis_url, self._settings.redis, metrics))
-        if self._settings.amqp.url:
-            relays.append(RabbitRelay(log, self._settings.amqp, metrics, self.health))
-        for relay in relays:
-            self._run(keep_running(relay, log, metrics), f"relay {relay.name}")
-        return relays
-
-    def _server(self, house: House, parts: Sequence[Parts], sockets: list[socket.socket]) -> HttpServer:
-        http = self._settings.http
+    def _server(
+        self, house: House, parts: Sequence[Parts], listeners: Sequence[tuple[Listener, socket.socket]]
+    ) -> HttpServer:
+        http = house.settings.http
         ProcessCollector(registry=self._registry)
-        authenticator = next(part.authenticator for part in parts if part.authenticator is not None)
-        routes = [msgspec.structs.replace(route, failure=part.failure) for part in parts for route in part.routes]
+        schemes = [scheme for part in parts for scheme in part.schemes]
+        routes = [route for part in parts for route in part.routes]
+        metrics, instance = HttpMetrics(self._registry), str(uuid.uuid4())
 
         async def check() -> None:
             await house.database.row("SELECT 1")
 
-        dispatcher = Dispatcher(
-            [*routes, *pages(routes, self._registry, check, self.health, str(uuid.uuid4()))],
-            authenticator,
-            HttpMetrics(self._registry),
-            once_secret=house.sealer.derive("idempotency"),
-            trusted_proxies=frozenset(http.trusted_proxies),
-            log_requests=self._settings.log.requests,
-        )
+        def dispatcher(listener: Listener) -> Dispatcher:
+            own = [route for route in routes if listener.name in route.listeners]
+            return Dispatcher(
+                [*own, *pages(own, schemes, self._registry, check, self.health, instance)],
+                schemes,
+                metrics,
+                once_secret=house.sealer.derive("idempotency"),
+                trusted_proxies=frozenset(http.trusted_proxies),
+                log_requests=house.settings.log.requests,
+            )
+
         limits = Limits(
             head_bytes=http.head_bytes,
             head_seconds=http.head_time,
@@ -195,59 +213,30 @@ class Blazon:
             keep_alive_seconds=http.keep_alive,
             stop_seconds=http.stop_time,
         )
-        return HttpServer(dispatcher, sockets, limits, Crowding(self._registry, self.health))
+        bound = [Bound(each, dispatcher(listener), listener.tls) for listener, each in listeners]
+        return HttpServer(bound, limits, Crowding(self._registry, self.health))
 
-    def _start_all(
-        self, log: Log, parts: Sequence[Parts], relays: Sequence[Relay], redis: EmbeddedRedis | None, server: HttpServer
-    ) -> None:
-        self._run(server.run(), "http")
-        self._run(log.keep_current(), "memory")
-        self._run(self._keep_trimmed(log, relays), "trimming")
-        self._run(self._watch_clocks(log), "clocks")
-        if redis is not None:
-            self._run(redis.watch(), "embedded redis")
-        for part in parts:
-            for follower in part.followers:
-                self._run(follower.run(), "follower")
-            for work in part.work:
-                self._run(work(), "work of a room")
+    def _services(
+        self, house: House, parts: Sequence[Parts], children: Sequence[Child], server: HttpServer
+    ) -> list[Service]:
+        log, metrics = house.log, RelayMetrics(self._registry)
+        sinks = relays(log, house.settings, metrics, self.health)
 
-    def _run(self, work: Coroutine[Any, Any, None], name: str) -> None:
-        self._tasks.append(asyncio.create_task(work, name=name))
+        async def watch_clocks() -> None:
+            await self._watch_clocks(log)
 
-    async def _until_stopped(self) -> None:
-        """Returns when a stop is asked for. Raises when a part ends by itself: none of them may."""
-        stopping = asyncio.create_task(self._stop.wait())
-        done, _ = await asyncio.wait([stopping, *self._tasks], return_when=asyncio.FIRST_COMPLETED)
-        stopping.cancel()
-        for task in done - {stopping}:
-            _log.critical("a part of Blazon ended", part=task.get_name())
-            await task
-            raise RuntimeError(f"{task.get_name()} ended")
+        async def keep_trimmed() -> None:
+            await self._keep_trimmed(log, sinks)
 
-    async def _end(
-        self,
-        log: Log,
-        relays: Sequence[Relay],
-        server: HttpServer,
-        writing: "asyncio.Task[None]",
-        parts: Sequence[Parts],
-    ) -> None:
-        _log.info("stopping")
-        server.stop()
-        await asyncio.gather(*(task for task in self._tasks if task.get_name() == "http"))
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(_FLUSH):
-                # Only of those this process relays to it knows how far they are.
-                while any(relay.leading and relay.position < log.pulse.sequence for relay in relays):  # noqa: ASYNC110
-                    await asyncio.sleep(0.01)
-        others = [task for task in self._tasks if task is not writing]
-        await end(others)  # a relay saves how far it is
-        log.writer.stop()
-        await writing
-        for part in parts:
-            if part.close is not None:
-                part.close()
+        return [
+            *relay_services(log, sinks, metrics),
+            Service("http", server.run, Stage.LISTENER, server.stop),
+            Service("memory", log.keep_current),
+            Service("trimming", keep_trimmed),
+            Service("clocks", watch_clocks),
+            *(Service(child.name, child.watch, Stage.CHILD) for child in children),
+            *(service for part in parts for service in part.services),
+        ]
 
     async def _watch_clocks(self, log: Log) -> None:
         while True:
@@ -268,9 +257,9 @@ class Blazon:
                 _log.warning("trimming waits", reason=error.reason)
 
 
-def catalogue() -> Catalogue:
+def catalogue(rooms: Iterable[Room] = ROOMS) -> Catalogue:
     """The event types of every room."""
-    return Catalogue(tuple(declared for room in ROOMS for declared in room.types))
+    return Catalogue(tuple(declared for room in rooms for declared in room.types))
 
 
 def make_log(
@@ -278,17 +267,18 @@ def make_log(
     clock: Clock,
     registry: CollectorRegistry,
     *,
+    rooms: Sequence[Room] = ROOMS,
     health: Health | None = None,
     max_staleness: float = 1.0,
     metadata_bytes: int = METADATA_BYTES,
 ) -> Log:
     """The log with the event types, subjects and appliers of every room. `max_staleness` in seconds."""
-    kinds = {kind.name: kind for room in ROOMS for kind in room.kinds}
+    kinds = {kind.name: kind for room in rooms for kind in room.kinds}
     kinds[CURSOR.name] = CURSOR
-    appliers = {key: apply for room in ROOMS for key, apply in room.appliers.items()}
+    appliers = {key: apply for room in rooms for key, apply in room.appliers.items()}
     return Log(
         database,
-        catalogue(),
+        catalogue(rooms),
         kinds,
         appliers,
         clock,
@@ -306,9 +296,3 @@ def _make_data_dir(settings: Settings) -> None:
         raise StartError(
             f"cannot make the data folder {settings.data_dir}: {error.strerror}; choose another with --data-dir"
         ) from None
-
-
-def _embedded_redis(settings: Settings, health: Health) -> EmbeddedRedis | None:
-    if settings.redis.url or not settings.redis.embedded:
-        return None
-    return EmbeddedRedis(settings.data_path / "redis", settings.redis.port, health)

@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.hashes import SHA1, SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509 import ocsp
 
+from blazon.ca.settings import PkiSettings
 from blazon.clock import ManualClock
 from tests.ca.support import (
     API,
@@ -211,7 +212,7 @@ async def test_the_crl_says_when_and_why(blazon: Running) -> None:
     assert len(empty) == 0
     assert empty.extensions.get_extension_for_class(x509.CRLNumber).value.crl_number == 1
     assert empty.extensions.get_extension_for_class(x509.AuthorityKeyIdentifier)
-    lasts = int(blazon.settings.pki.crl_time)
+    lasts = int(blazon.settings.of(PkiSettings).crl_time)
     assert empty.next_update_utc == empty.last_update_utc + timedelta(seconds=lasts)
     assert await crl_of(blazon, ca) == empty, "nothing changed: the same list"
     certificate = await sign(blazon, ca)

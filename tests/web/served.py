@@ -10,8 +10,12 @@ from prometheus_client import CollectorRegistry
 from blazon.caller import Caller
 from blazon.errors import Conflict, Unauthenticated
 from blazon.web import (
+    REFRESH_TOKEN,
+    USER_TOKEN,
     AnyRoute,
     Auth,
+    BearerScheme,
+    Bound,
     Call,
     Dispatcher,
     HttpMetrics,
@@ -41,14 +45,15 @@ class Heard(msgspec.Struct, frozen=True):
     place: str = ""
 
 
-class Nobody:
+async def _nobody(token: str) -> Caller:
     """Knows nobody but who asks for time."""
+    if token.startswith("sleep "):
+        await asyncio.sleep(float(token.removeprefix("sleep ")))
+        return Caller(id="somebody")
+    raise Unauthenticated("nobody is known here")
 
-    async def authenticate(self, token: str, *, refresh: bool) -> Caller:
-        if token.startswith("sleep "):
-            await asyncio.sleep(float(token.removeprefix("sleep ")))
-            return Caller(id="somebody")
-        raise Unauthenticated("nobody is known here")
+
+SCHEMES = (BearerScheme(USER_TOKEN, _nobody), BearerScheme(REFRESH_TOKEN, _nobody))
 
 
 def _say(call: Call[Said, NoQuery]) -> Reply | Awaitable[Reply]:
@@ -161,8 +166,8 @@ class Served:
         """One more connection, over a transport in memory. Those with the same limits share what connections share."""
         made = Wire()
         if limits is not None or self._front is None:
-            self._front = Front(self._dispatcher, limits or Limits(), asyncio.get_running_loop())
-        made.line = Connection(self._front)
+            self._front = Front(limits or Limits(), asyncio.get_running_loop())
+        made.line = Connection(self._front, self._dispatcher)
         made.line.connection_made(made)
         try:
             yield made
@@ -273,9 +278,9 @@ class Wire(asyncio.Transport):
 @asynccontextmanager
 async def serving(limits: Limits | None = None, *routes: AnyRoute) -> AsyncIterator[Served]:
     registry = CollectorRegistry()
-    dispatcher = Dispatcher((*ROUTES, *routes), Nobody(), HttpMetrics(registry), once_secret=b"")
+    dispatcher = Dispatcher((*ROUTES, *routes), SCHEMES, HttpMetrics(registry), once_secret=b"")
     socket = listen("127.0.0.1:0")
-    server = HttpServer(dispatcher, [socket], limits or Limits(body_bytes=1000, stop_seconds=1))
+    server = HttpServer([Bound(socket, dispatcher)], limits or Limits(body_bytes=1000, stop_seconds=1))
     running = asyncio.create_task(server.run())
     try:
         yield Served(socket.getsockname()[1], registry, dispatcher, server)

@@ -1,7 +1,7 @@
 """The dispatcher with routes of its own: how it finds them, whom it lets in, and what becomes of errors and bugs."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -15,8 +15,12 @@ from blazon import errors
 from blazon.caller import Caller
 from blazon.errors import BlazonError, Unauthenticated, Unavailable
 from blazon.web import (
+    REFRESH_TOKEN,
+    USER_TOKEN,
     AnyRoute,
     Auth,
+    BearerScheme,
+    Bound,
     Call,
     Dispatcher,
     HttpMetrics,
@@ -42,15 +46,20 @@ class Seen(msgspec.Struct, frozen=True):
     page: tuple[int, int] = (0, 0)
 
 
-class Doors:
+def _door(word: str) -> Callable[[str], Awaitable[Caller]]:
     """Lets in who names itself; the storage of one token is away."""
 
-    async def authenticate(self, token: str, *, refresh: bool) -> Caller:
+    async def verify(token: str) -> Caller:
         if token == "away":
             raise Unavailable("the database is away")
-        if not token.startswith("refresh " if refresh else "access "):
+        if not token.startswith(word):
             raise Unauthenticated("nobody of ours")
         return Caller(id=token.partition(" ")[2])
+
+    return verify
+
+
+DOORS = (BearerScheme(USER_TOKEN, _door("access ")), BearerScheme(REFRESH_TOKEN, _door("refresh ")))
 
 
 def route(path: str, by: str, auth: Auth = Auth.NONE, method: str = "GET", **more: Any) -> AnyRoute:
@@ -87,9 +96,9 @@ class Client:
 
 @asynccontextmanager
 async def serving(*routes: AnyRoute, limits: Limits | None = None, **more: Any) -> AsyncIterator[Client]:
-    dispatcher = Dispatcher(routes, Doors(), HttpMetrics(CollectorRegistry()), once_secret=b"", **more)
+    dispatcher = Dispatcher(routes, DOORS, HttpMetrics(CollectorRegistry()), once_secret=b"", **more)
     socket = listen("127.0.0.1:0")
-    server = HttpServer(dispatcher, [socket], limits or Limits(stop_seconds=1))
+    server = HttpServer([Bound(socket, dispatcher)], limits or Limits(stop_seconds=1))
     running = asyncio.create_task(server.run())
     try:
         async with aiohttp.ClientSession() as session:
@@ -141,11 +150,16 @@ async def test_a_body_may_look_like_the_head_of_an_answer() -> None:
 def test_a_route_is_declared_once() -> None:
     metrics = HttpMetrics(CollectorRegistry())
     with pytest.raises(ValueError, match=r"GET /a/{y} is declared twice"):
-        Dispatcher([route("/a/{x}", "one"), route("/a/{y}", "two")], Doors(), metrics, once_secret=b"")
+        Dispatcher([route("/a/{x}", "one"), route("/a/{y}", "two")], DOORS, metrics, once_secret=b"")
 
 
 async def test_who_is_let_in() -> None:
-    routes = [route(f"/{auth.value}", "h", auth, "POST") for auth in Auth]
+    routes = [
+        route("/none", "h", Auth.NONE, "POST"),
+        route("/optional", "h", Auth.OPTIONAL, "POST"),
+        route("/user", "h", Auth.USER, "POST"),
+        route("/refresh", "h", Auth.REFRESH, "POST"),
+    ]
     tokens = [None, "access me", "refresh me", "rubbish", "away"]
     expected: dict[str, list[Any]] = {
         "/none": ["", "", "", "", ""],

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from blazon.errors import TooLarge
 from blazon.web import Limits
 from blazon.web.http1 import Refused, RequestReader, Stage
-from blazon.web.request import Request
+from blazon.web.request import Peer, Request
 
 LIMITS = Limits(head_bytes=2000, body_bytes=3000)
 
@@ -25,7 +25,7 @@ def seen(request: Request) -> Seen:
 
 def read(parts: Iterable[bytes], limits: Limits = LIMITS) -> tuple[list[Seen], RequestReader]:
     """The requests in some bytes that come in parts, and the reader behind them."""
-    reader = RequestReader(limits, "peer")
+    reader = RequestReader(limits, Peer("peer"))
     found = []
     for part in parts:
         reader.receive(part)
@@ -126,7 +126,7 @@ def test_one_byte_at_a_time(first: bytes, second: bytes) -> None:
 
 @given(requests(), requests(), st.binary(max_size=50))
 def test_nothing_behind_a_request_is_read_before_it_is_taken(first: bytes, second: bytes, rubbish: bytes) -> None:
-    reader = RequestReader(LIMITS, "peer")
+    reader = RequestReader(LIMITS, Peer("peer"))
     reader.receive(first + second)
     while not reader.complete:
         reader.read()
@@ -158,7 +158,7 @@ def test_what_is_damaged_is_read_or_refused(sent: list[bytes], data: st.DataObje
 
 def outcome(parts: Iterable[bytes]) -> Any:
     """The requests that were read, and how it ended."""
-    reader = RequestReader(LIMITS, "peer")
+    reader = RequestReader(LIMITS, Peer("peer"))
     found: list[Any] = []
     try:
         for part in parts:
@@ -321,7 +321,7 @@ def test_limits_of_a_body(step: int | None) -> None:
 
 
 def test_the_head_of_a_body_that_is_too_large_is_known() -> None:
-    reader = RequestReader(LIMITS, "peer")
+    reader = RequestReader(LIMITS, Peer("peer"))
     reader.receive(b"POST /a HTTP/1.1\r\nHost: x\r\nContent-Length: 3001\r\n\r\n")
     with pytest.raises(TooLarge, match="3000 bytes"):
         reader.read()

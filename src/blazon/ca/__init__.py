@@ -8,6 +8,7 @@ of a CA.
 from blazon.ca.apply import APPLIERS
 from blazon.ca.events import TYPES
 from blazon.ca.models import AUTHORITY, CERTIFICATE, CRL, INTENT, PROFILE, REQUEST, RESPONDER
+from blazon.ca.settings import EngineSettings, PkiSettings
 from blazon.ca.setup import build
 from blazon.room import Room, Table
 from blazon.storage import MigrationSet
@@ -31,4 +32,5 @@ room = Room(
     types=TYPES,
     appliers=APPLIERS,
     build=build,
+    settings={"pki": PkiSettings, "engines": EngineSettings},
 )

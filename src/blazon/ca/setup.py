@@ -1,9 +1,7 @@
 """Puts the room together."""
 
-import msgspec
-
 from blazon.addresses import url_of_listener
-from blazon.ca.api import AuthorityApi, CertificateApi, EngineApi, PkiFailure, ProfileApi, ValidationApi
+from blazon.ca.api import AuthorityApi, CertificateApi, EngineApi, ProfileApi, ValidationApi
 from blazon.ca.published import Published
 from blazon.ca.service import (
     Addresses,
@@ -25,19 +23,20 @@ from blazon.ca.service import (
     Responders,
     Rights,
 )
+from blazon.ca.settings import EngineSettings, PkiSettings
 from blazon.ca.store import Store
 from blazon.engines import Engine, Engines, EngineWatch, KmsEngine, Pkcs11Engine, SoftwareEngine
 from blazon.room import House, Parts
+from blazon.services import Service
 from blazon.settings import Settings
 from blazon.users import People
-from blazon.web import JSON_OR_TEXT
 
 __all__ = ["build"]
 
 
 def build(house: House) -> Parts:
     """The running room."""
-    settings = house.settings.pki
+    settings = house.settings.of(PkiSettings)
     log, store, published = house.log, Store(house.database), Published(house.database)
     software = SoftwareEngine("software", house.sealer)
     engines = _engines(house.settings, software)
@@ -74,12 +73,17 @@ def build(house: House) -> Parts:
     )
     return Parts(
         routes=(
-            *(msgspec.structs.replace(route, consumes=JSON_OR_TEXT) for route in routes),
+            *routes,
             *ValidationApi(ocsp, crls, issuers, store, int(settings.ocsp_max_age)).routes(),
         ),
-        failure=PkiFailure,
-        followers=(binding.follower,),
-        work=(Life(log, store).run, intents.keep_sweeping, ocsp.keep_signed, responders.keep_renewed, watch.run),
+        services=(
+            Service("certificate life", Life(log, store).run),
+            Service("certificate intents", intents.keep_sweeping),
+            Service("OCSP responses", ocsp.keep_signed),
+            Service("OCSP responders", responders.keep_renewed),
+            Service("issuer binding", binding.follower.run),
+            Service("crypto engines", watch.run),
+        ),
         notes=watch.notes,
         prepare=prepare,
         close=engines.close,
@@ -88,7 +92,7 @@ def build(house: House) -> Parts:
 
 def _engines(settings: Settings, software: SoftwareEngine) -> Engines:
     """The software engine, and those that are set."""
-    given = settings.engines
+    given = settings.of(EngineSettings)
     found: list[Engine] = [software]
     if given.pkcs11_module:
         found.append(Pkcs11Engine("pkcs11", module=given.pkcs11_module, token=given.pkcs11_token, pin=given.pkcs11_pin))
@@ -107,5 +111,5 @@ def _engines(settings: Settings, software: SoftwareEngine) -> Engines:
 
 def _base_url(settings: Settings) -> str:
     """Where others reach this Blazon; empty when it listens on a port that is not known yet."""
-    given = settings.pki.url or settings.http.public_url
+    given = settings.of(PkiSettings).url or settings.http.public_url
     return given.rstrip("/") or url_of_listener(settings.http.listen)

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import click
 from click.shell_completion import CompletionItem
 
-from blazon.settings import Duration, Field, Found, Settings, fields, trace
+from blazon.settings import Duration, Field, Found, Settings, Tables, fields, trace
 
 __all__ = [
     "ACTIONS",
@@ -181,11 +181,15 @@ def _metavar(field: Field) -> str:
     return {bool: "yes|no", int: "NUMBER", Duration: "SPAN", tuple: "A,B"}.get(field.kind, "TEXT")
 
 
-def every_setting(command: F) -> F:
-    """Adds an option for every setting."""
-    for field in reversed(list(fields())):
-        command = _option(field)(command)
-    return _file(command)
+def every_setting(tables: Tables) -> Callable[[F], F]:
+    """Adds an option for every setting of the house and of the tables of rooms."""
+
+    def with_options(command: F) -> F:
+        for field in reversed(list(fields(tables))):
+            command = _option(field)(command)
+        return _file(command)
+
+    return with_options
 
 
 def place_of_log(command: F) -> F:
@@ -195,12 +199,15 @@ def place_of_log(command: F) -> F:
     return _file(command)
 
 
-def read_settings(settings_file: Path | None, given: dict[str, Any]) -> Settings:
-    """The settings from file, environment and the options that were given. Raises SettingsError."""
-    return trace_settings(settings_file, given).settings
+def read_settings(settings_file: Path | None, given: dict[str, Any], tables: Tables | None = None) -> Settings:
+    """The settings from file, environment and the options that were given.
+
+    Of rooms only those in `tables` are read; None leaves theirs out. Raises SettingsError.
+    """
+    return trace_settings(settings_file, given, tables).settings
 
 
-def trace_settings(settings_file: Path | None, given: dict[str, Any]) -> Found:
+def trace_settings(settings_file: Path | None, given: dict[str, Any], tables: Tables | None = None) -> Found:
     """As `read_settings`, with the place each value comes from."""
     if settings_file is None and DEFAULT_FILE.exists():
         settings_file = DEFAULT_FILE
@@ -209,4 +216,4 @@ def trace_settings(settings_file: Path | None, given: dict[str, Any]) -> Found:
         for name, value in given.items()
         if name.startswith("set_") and value is not None
     }
-    return trace(settings_file, os.environ, flags)
+    return trace(settings_file, os.environ, flags, tables)

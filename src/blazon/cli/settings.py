@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from blazon.app import TABLES
 from blazon.cli.options import Discreet, as_json, every_setting, trace_settings
 from blazon.cli.output import print_json, print_table
 from blazon.settings import fields, unknown_variables
@@ -14,7 +15,7 @@ __all__ = ["command"]
 
 
 @click.command("settings", cls=Discreet)
-@every_setting
+@every_setting(TABLES)
 @as_json
 def command(settings_file: Path | None, json_output: bool, **given: Any) -> None:
     """List every setting, its value, and where that comes from; a mistake in a file or a variable is named.
@@ -22,12 +23,9 @@ def command(settings_file: Path | None, json_output: bool, **given: Any) -> None
     Secrets are not shown. `http.listen` is `listen` under [http] in a file, BLAZON_HTTP_LISTEN in the environment and
     --http-listen as a flag; so are the others.
     """
-    settings, places = trace_settings(settings_file, given)
-    found = []
-    for field in fields():
-        value = getattr(getattr(settings, field.table), field.name) if field.table else getattr(settings, field.name)
-        found.append((field, field.show(value), places.get(field.key, "default")))
-    for variable, close in unknown_variables(os.environ):
+    settings, places = trace_settings(settings_file, given, TABLES)
+    found = [(field, field.show(field.value(settings)), places.get(field.key, "default")) for field in fields(TABLES)]
+    for variable, close in unknown_variables(os.environ, TABLES):
         hint = f"; did you mean {close}?" if close else ""
         click.echo(f"blazon: there is no setting for {variable}{hint}", err=True)
     if json_output:

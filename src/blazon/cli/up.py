@@ -11,16 +11,14 @@ import signal
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
+from blazon.app import TABLES, Blazon, Started
 from blazon.cli.address import note_address, remove_address
 from blazon.cli.options import Discreet, every_setting, read_settings
 from blazon.settings import Settings, unknown_variables
-
-if TYPE_CHECKING:
-    from blazon.app import Started
 
 __all__ = ["command"]
 
@@ -31,19 +29,18 @@ _LARGE_BLOCK = 128 * 1024
 
 
 @click.command("up", cls=Discreet)
-@every_setting
+@every_setting(TABLES)
 def command(settings_file: Path | None, **given: Any) -> None:
     """Start Blazon and run it until Ctrl-C.
 
     Without settings, state is kept in SQLite in ./blazon-data and a Redis is started beside it. Every setting can also
     stand in a TOML file or in the environment; `blazon settings` shows how.
     """
-    settings = read_settings(settings_file, given)
+    settings = read_settings(settings_file, given, TABLES)
     import gc
 
     import uvloop
 
-    from blazon.app import Blazon
     from blazon.embedded import die_with_parent
     from blazon.logs import configure
 
@@ -52,13 +49,13 @@ def command(settings_file: Path | None, **given: Any) -> None:
     configure(settings.log)
     _raise_limit_of_files()
     _return_large_blocks()
-    for variable, close in unknown_variables(os.environ):
+    for variable, close in unknown_variables(os.environ, TABLES):
         hint = f"; did you mean {close}?" if close else ""
         click.echo(f"blazon: there is no setting for {variable}{hint}", err=True)
 
     is_up = False
 
-    def ready(started: "Started") -> None:
+    def ready(started: Started) -> None:
         nonlocal is_up
         # What was made at the start stays: the collector need not look at it again.
         gc.collect()
@@ -98,7 +95,7 @@ def _return_large_blocks() -> None:
         ctypes.CDLL(None).mallopt(_M_MMAP_THRESHOLD, _LARGE_BLOCK)
 
 
-def _greeting(settings: Settings, started: "Started", settings_file: Path | None, troubles: Mapping[str, str]) -> str:
+def _greeting(settings: Settings, started: Started, settings_file: Path | None, troubles: Mapping[str, str]) -> str:
     program = _program()
     url = settings.http.public_url.rstrip("/") or started.url
     place = _place(settings, settings_file)
@@ -108,7 +105,7 @@ def _greeting(settings: Settings, started: "Started", settings_file: Path | None
         *(f"  {label:<10} {text}" for label, text in started.notes),
         f"  {'API':<10} {url}/docs, {url}/openapi.json",
         f"  {'Health':<10} {url}/health, {url}/metrics",
-        f"  {'Redis':<10} {_redis(settings, started.redis_url)}",
+        f"  {'Redis':<10} {_redis(settings, started.settings.redis.url)}",
         f"  {'RabbitMQ':<10} {_rabbit(settings)}",
         f"  {'Data':<10} {settings.data_path}",
         *(f"  {'Trouble':<10} {part}: {trouble}" for part, trouble in troubles.items()),

@@ -5,6 +5,6 @@ server it did not start.
 """
 
 from blazon.embedded.child import die_with_parent
-from blazon.embedded.redis import EmbeddedRedis
+from blazon.embedded.redis import EmbeddedRedis, embedded_redis
 
-__all__ = ["EmbeddedRedis", "die_with_parent"]
+__all__ = ["EmbeddedRedis", "die_with_parent", "embedded_redis"]

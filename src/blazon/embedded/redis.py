@@ -16,19 +16,21 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import IO, Final, NamedTuple
 
+import msgspec
 import structlog
 
 from blazon.embedded.child import free_port, is_free, lock, spawn, stop
 from blazon.embedded.datafolder import Unusable, holds_data, is_torn, kept_aside, open_log, put_aside
 from blazon.errors import StartError
 from blazon.health import Health
+from blazon.settings import Settings
 
-__all__ = ["EmbeddedRedis"]
+__all__ = ["EmbeddedRedis", "embedded_redis"]
 
 _PATIENCE: Final = 10.0
 """Seconds for the server to answer, and for one of an earlier run to end."""
@@ -81,6 +83,8 @@ class EmbeddedRedis:
     It keeps the port it got at the start for as long as we run: relays and people know it by that.
     """
 
+    name = "embedded redis"
+
     def __init__(self, folder: Path, wanted_port: int, health: Health) -> None:
         self._folder = folder
         self._wanted_port = wanted_port
@@ -124,6 +128,10 @@ class EmbeddedRedis:
                 port=self.port,
             )
         self._report_data()
+
+    def settled(self, settings: Settings) -> Settings:
+        """The settings with its URL."""
+        return msgspec.structs.replace(settings, redis=msgspec.structs.replace(settings.redis, url=self.url))
 
     async def watch(self) -> None:
         """Starts the server again, on its port, when it ends. Runs for ever."""
@@ -293,6 +301,13 @@ class EmbeddedRedis:
             " streams are filled again from the log, without their consumer groups: make those again, and remove that"
             " folder when nobody needs it",
         )
+
+
+def embedded_redis(settings: Settings, health: Health) -> Sequence[EmbeddedRedis]:
+    """The embedded Redis, if the settings name no other and ask for it."""
+    if settings.redis.url or not settings.redis.embedded:
+        return ()
+    return (EmbeddedRedis(settings.data_path / "redis", settings.redis.port, health),)
 
 
 def _command(binary: Path, port: int, folder: Path) -> list[str]:

@@ -5,13 +5,16 @@ It does not know what the members are: the room that uses the pattern does.
 """
 
 from blazon.grouping.api import (
+    Choose,
     GroupApi,
     GroupBody,
     GroupDraftBody,
     GroupQuery,
+    Place,
     PolicyApi,
     PolicyBody,
     PolicyQuery,
+    always,
     group_body,
     group_filter,
     policy_body,
@@ -26,6 +29,7 @@ from blazon.grouping.store import GroupStore
 
 __all__ = [
     "Authorized",
+    "Choose",
     "Group",
     "GroupApi",
     "GroupBody",
@@ -40,6 +44,7 @@ __all__ = [
     "Grouping",
     "Groups",
     "Members",
+    "Place",
     "Placed",
     "Policies",
     "Policy",
@@ -48,6 +53,7 @@ __all__ = [
     "PolicyFilter",
     "PolicyQuery",
     "PolicyState",
+    "always",
     "appliers_of",
     "check_policy",
     "group_body",

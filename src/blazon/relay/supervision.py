@@ -1,6 +1,7 @@
 """What every relay shares: it runs in one process at a time, waits out a sink that is away, and shows its lag."""
 
 import asyncio
+import contextlib
 import math
 import random
 from collections.abc import Sequence
@@ -12,8 +13,9 @@ from prometheus_client import CollectorRegistry, Counter, Gauge
 from blazon.errors import Unavailable
 from blazon.log import Log, Stale, cursor_position
 from blazon.storage import Lease
+from blazon.tasks import end
 
-__all__ = ["Relay", "RelayMetrics", "SinkBlocked", "SinkLost", "keep_running", "relayed_by_all"]
+__all__ = ["Relay", "RelayMetrics", "Relaying", "SinkBlocked", "SinkLost", "keep_running", "relayed_by_all"]
 
 _FIRST_WAIT: Final = 0.1
 _LONGEST_WAIT: Final = 5.0
@@ -21,6 +23,9 @@ _LONGEST_WAIT: Final = 5.0
 
 _RESIGN: Final = 1.0
 """Seconds in which a process that led has the lead again, or another one has it."""
+
+_FLUSH: Final = 2.0
+"""Seconds a stop waits for a relay to hand on what is recorded."""
 
 _FAR: Final = 100_000
 """Events another process's sink may be behind before this one, which keeps them for it, says so."""
@@ -124,6 +129,34 @@ async def relayed_by_all(log: Log, relays: Sequence[Relay]) -> int:
             position=known[slowest],
         )
     return known[slowest]
+
+
+class Relaying:
+    """A relay that runs until it is stopped, and then hands on what is recorded, if that is soon done."""
+
+    def __init__(self, relay: Relay, log: Log, metrics: RelayMetrics) -> None:
+        self._relay = relay
+        self._log = log
+        self._metrics = metrics
+        self._stop = asyncio.Event()
+
+    async def run(self) -> None:
+        """Relays until `stop` was called."""
+        running = asyncio.create_task(keep_running(self._relay, self._log, self._metrics))
+        stopping = asyncio.create_task(self._stop.wait())
+        try:
+            await asyncio.wait([running, stopping], return_when=asyncio.FIRST_COMPLETED)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_FLUSH):
+                    # Only of those this process relays to it knows how far they are.
+                    while self._relay.leading and self._relay.position < self._log.pulse.sequence:  # noqa: ASYNC110
+                        await asyncio.sleep(0.01)
+        finally:
+            await end((running, stopping))  # a relay saves how far it is
+
+    def stop(self) -> None:
+        """Lets `run` end."""
+        self._stop.set()
 
 
 async def keep_running(relay: Relay, log: Log, metrics: RelayMetrics) -> None:

@@ -23,4 +23,5 @@ room = Room(
     types=TYPES,
     appliers=APPLIERS,
     build=build,
+    ports=("things",),
 )

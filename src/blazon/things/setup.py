@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from blazon.grouping import GroupApi, GroupRights, Groups, GroupStore, Policies, PolicyApi
+from blazon.grouping import GroupApi, GroupRights, Groups, GroupStore, Place, Policies, PolicyApi
 from blazon.room import House, Parts
 from blazon.things.access import Access
 from blazon.things.api import (
@@ -18,12 +18,16 @@ from blazon.things.events import GROUPING
 from blazon.things.order import Orders
 from blazon.things.service import Decisions, Rights, ThingChannels, ThingMembers, Things
 from blazon.things.store import Store
-from blazon.users import People
+from blazon.users import GroupPolicies, People
 
 __all__ = ["build"]
 
-_PATHS: Final = (("/policies", "thing"), ("/things/policies", "things"))
-"""Where policies of things are, each with the word for its operation names: the service's path and the gateway's."""
+_PLACES: Final = (
+    Place("/policies", "thing", ("api", "things")),
+    Place("/things/policies", "things", ("api", "things")),
+)
+"""Where policies of things are: the path the service has alone, which also serves those of users' groups where users'
+service answers as well, and the gateway's."""
 
 
 def build(house: House) -> Parts:
@@ -39,14 +43,22 @@ def build(house: House) -> Parts:
     channel_rights = GroupRights(GROUPING, channel_store, people)
     channels = Groups(house.log, GROUPING, channel_store, channel_rights)
     policies = Policies(house.log, GROUPING, channel_store, channel_rights, ThingMembers(rights, people))
+    groups = house.offers.get(GroupPolicies)
+
+    async def choose(group: str) -> Policies:
+        """The policies on a channel, or those in a group if it is the id of one."""
+        if group and await channel_store.group(group) is None and await groups.has_group(group):
+            return groups.policies
+        return policies
+
     things = Things(house.log, store, access, orders, rights, channel_store, channel_rights, people, house.sealer)
     return Parts(
         routes=(
             *ThingApi(things).routes(),
-            *GroupApi(channels, "channel", ChannelDraftBody, ChannelPage).routes(),
+            *GroupApi(channels, "channel", ChannelDraftBody, ChannelPage, "things").routes(),
             *ChannelApi(channels, ThingChannels(rights, channels, people)).routes(),
-            *ThingPolicyApi(policies, _PATHS).routes(),
-            *PolicyApi(policies, _PATHS, ThingPolicyQuery).routes(),
+            *ThingPolicyApi(policies, choose, _PLACES).routes(),
+            *PolicyApi(choose, _PLACES, ThingPolicyQuery).routes(),
             *AccessApi(Decisions(house.log, access, people, rights, channel_rights)).routes(),
         ),
         offers=(access,),

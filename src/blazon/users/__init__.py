@@ -10,12 +10,14 @@ from blazon.storage import MigrationSet
 from blazon.users.apply import APPLIERS
 from blazon.users.events import TYPES
 from blazon.users.first_admin import ADMIN_PASSWORD_FILE
+from blazon.users.group_policies import GroupPolicies
 from blazon.users.models import GROUP, POLICY, USER
 from blazon.users.people import People
+from blazon.users.settings import TokenSettings, UserSettings
 from blazon.users.setup import build
 from blazon.users.waiting import WAITING
 
-__all__ = ["ADMIN_PASSWORD_FILE", "People", "room"]
+__all__ = ["ADMIN_PASSWORD_FILE", "GroupPolicies", "People", "room"]
 
 room = Room(
     name="users",
@@ -25,4 +27,6 @@ room = Room(
     types=TYPES,
     appliers=APPLIERS,
     build=build,
+    settings={"users": UserSettings, "tokens": TokenSettings},
+    ports=("users",),
 )

@@ -19,6 +19,7 @@ from blazon.users.identities import compared
 from blazon.users.models import USER
 from blazon.users.passwords import Passwords
 from blazon.users.service.users import secret_context
+from blazon.users.settings import UserSettings
 from blazon.users.store import Store
 
 __all__ = ["ADMIN_PASSWORD_FILE", "FirstAdmin"]
@@ -93,11 +94,9 @@ class FirstAdmin:
 
 
 def _check_rule(house: House) -> None:
-    settings = house.settings
-    if settings.admin.password and not re.search(settings.users.password_rule, settings.admin.password):
-        raise SettingsError(
-            f"admin.password does not meet users.password_rule, {settings.users.password_rule}; choose another one"
-        )
+    password, rule = house.settings.admin.password, house.settings.of(UserSettings).password_rule
+    if password and not re.search(rule, password):
+        raise SettingsError(f"admin.password does not meet users.password_rule, {rule}; choose another one")
 
 
 def _read(path: Path) -> str:

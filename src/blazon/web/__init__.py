@@ -1,11 +1,11 @@
 """HTTP plumbing: routes, reading requests, errors → responses, OpenAPI, the server and its limits.
 
-It serves what rooms declare, and describes it. It knows no room: an `Authenticator` tells whom a token belongs to, and
-the handler of a route what a request means.
+It serves what rooms declare, and describes it. It knows no room: schemes that rooms offer tell who asks, and the
+handler of a route what a request means.
 """
 
 from blazon.web.crowding import Crowding
-from blazon.web.dispatch import Authenticator, Dispatcher
+from blazon.web.dispatch import Dispatcher
 from blazon.web.failures import ErrorBody, Failure
 from blazon.web.json import IncompleteBody
 from blazon.web.json import read as read_json
@@ -13,17 +13,23 @@ from blazon.web.limits import Limits
 from blazon.web.metrics import HttpMetrics
 from blazon.web.openapi import document
 from blazon.web.pages import pages
-from blazon.web.request import JSON_OR_TEXT, device_key
-from blazon.web.route import AnyRoute, Auth, Call, NoBody, NoQuery, Page, Reply, Route
-from blazon.web.server import HttpServer, listen
+from blazon.web.request import JSON_OR_TEXT, Peer, Request, device_key
+from blazon.web.route import REFRESH_TOKEN, USER_TOKEN, AnyRoute, Auth, Call, NoBody, NoQuery, Page, Reply, Route
+from blazon.web.schemes import BearerScheme, Scheme
+from blazon.web.server import Bound, HttpServer, Listener, listen
+from blazon.web.table import Declared, RouteTable
 
 __all__ = [
     "JSON_OR_TEXT",
+    "REFRESH_TOKEN",
+    "USER_TOKEN",
     "AnyRoute",
     "Auth",
-    "Authenticator",
+    "BearerScheme",
+    "Bound",
     "Call",
     "Crowding",
+    "Declared",
     "Dispatcher",
     "ErrorBody",
     "Failure",
@@ -31,11 +37,16 @@ __all__ = [
     "HttpServer",
     "IncompleteBody",
     "Limits",
+    "Listener",
     "NoBody",
     "NoQuery",
     "Page",
+    "Peer",
     "Reply",
+    "Request",
     "Route",
+    "RouteTable",
+    "Scheme",
     "device_key",
     "document",
     "listen",

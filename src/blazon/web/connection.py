@@ -15,9 +15,10 @@ import structlog
 from blazon.errors import BlazonError, Malformed, OutcomeUnknown, TooSlow, Unavailable
 from blazon.web import response
 from blazon.web.deadline import Deadline
+from blazon.web.dispatch import Dispatcher
 from blazon.web.front import Front
 from blazon.web.http1 import Refused, RequestReader, Stage
-from blazon.web.request import Request
+from blazon.web.request import Request, peer_of
 from blazon.web.response import Response
 from blazon.web.work import Work
 from blazon.web.writer import Writer
@@ -38,8 +39,9 @@ class Connection(asyncio.BufferedProtocol):
     Its server calls `advance`, `shutdown`, `give_up` and `abort`, its transport the other public methods.
     """
 
-    def __init__(self, front: Front) -> None:
+    def __init__(self, front: Front, dispatcher: Dispatcher) -> None:
         self._front = front
+        self._dispatcher = dispatcher
         self._loop = front.loop
         self._limits = front.limits
         self._scheduled = False
@@ -58,9 +60,8 @@ class Connection(asyncio.BufferedProtocol):
         """What this connection counts in `Front.pending_bytes`."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        peer = transport.get_extra_info("peername")
         self._transport = transport
-        self._reader = RequestReader(self._limits, peer[0] if peer else "")
+        self._reader = RequestReader(self._limits, peer_of(transport))
         self._writer = Writer(transport, self._front.turn, self._front.unread, self._limits)
         self._front.connections.add(self)
         self._arrival.start(self._limits.head_seconds)
@@ -210,7 +211,7 @@ class Connection(asyncio.BufferedProtocol):
     # Answering
 
     def _begin(self, request: Request) -> None:
-        answer = self._front.dispatcher.answer(request)
+        answer = self._dispatcher.answer(request)
         if isinstance(answer, Response) and isinstance(answer.body, bytes):
             self._respond(request, answer)
             if self._charged:
@@ -234,7 +235,7 @@ class Connection(asyncio.BufferedProtocol):
                 if cut is None:
                     self._close()  # this was a stream, and its client is gone
                     raise
-                self._respond(request, self._front.dispatcher.refuse(request, cut), last=True)
+                self._respond(request, self._dispatcher.refuse(request, cut), last=True)
             finally:
                 self._work.end()
                 if self._charged:
@@ -260,7 +261,7 @@ class Connection(asyncio.BufferedProtocol):
             await self._stream(request, answered, answered.body)
 
     async def _check(self, request: Request) -> None:
-        refused = await self._front.dispatcher.check(request)
+        refused = await self._dispatcher.check(request)
         if refused is not None:
             self._respond(request, refused, last=True)
         elif self._reader.stage is _BODY:
@@ -324,7 +325,7 @@ class Connection(asyncio.BufferedProtocol):
         if isinstance(error, Refused):
             self._send(response.of_refusal(error), last=True)
         elif request is not None:
-            self._respond(request, self._front.dispatcher.refuse(request, error), last=True)
+            self._respond(request, self._dispatcher.refuse(request, error), last=True)
 
     # Ending
 

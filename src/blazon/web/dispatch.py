@@ -8,43 +8,37 @@ a BlazonError is a bug: it is logged with its traceback and answered 500.
 import asyncio
 import contextlib
 import time
-from collections.abc import Awaitable, Coroutine, Iterable
-from typing import Any, Protocol
+from collections.abc import Awaitable, Coroutine, Iterable, Mapping
+from typing import Any
 
 import msgspec
 import structlog
 
 from blazon.caller import ANONYMOUS, Caller
-from blazon.errors import BlazonError, Malformed, MethodNotAllowed, OutcomeUnknown, Unavailable
+from blazon.errors import BlazonError, Malformed, MethodNotAllowed, OutcomeUnknown, Unauthenticated, Unavailable
 from blazon.web import json, query, request, response
 from blazon.web.failures import Failure
 from blazon.web.metrics import HttpMetrics
 from blazon.web.request import Request
 from blazon.web.response import Response
-from blazon.web.route import AnyRoute, Auth, Call, Reply
+from blazon.web.route import AnyRoute, Call, Reply
 from blazon.web.router import Router
+from blazon.web.schemes import Scheme
 
-__all__ = ["Authenticator", "Dispatcher"]
+__all__ = ["Dispatcher"]
 
 _log = structlog.get_logger("blazon.http")
-
-
-class Authenticator(Protocol):
-    """Finds out who a token belongs to."""
-
-    async def authenticate(self, token: str, *, refresh: bool) -> Caller:
-        """The caller a token belongs to. Raises Unauthenticated."""
-        ...
 
 
 class _Bound:
     """A route with what serving it needs, computed once."""
 
-    __slots__ = ("auth", "decoder", "handler", "metrics", "no_body", "no_query", "parameters", "route")
+    __slots__ = ("decoder", "handler", "metrics", "no_body", "no_query", "optional", "parameters", "route", "schemes")
 
-    def __init__(self, route: AnyRoute, metrics: HttpMetrics) -> None:
+    def __init__(self, route: AnyRoute, schemes: Mapping[str, Scheme], metrics: HttpMetrics) -> None:
         self.route = route
-        self.auth = route.auth
+        self.schemes = tuple(schemes[name] for name in route.auth.schemes)
+        self.optional = not route.auth.required
         self.handler = route.handler
         self.parameters = route.parameters
         self.decoder: msgspec.json.Decoder[Any] | None = msgspec.json.Decoder(route.body) if route.takes_json else None
@@ -59,7 +53,7 @@ class Dispatcher:
     def __init__(
         self,
         routes: Iterable[AnyRoute],
-        authenticator: Authenticator,
+        schemes: Iterable[Scheme],
         metrics: HttpMetrics,
         *,
         once_secret: bytes,
@@ -67,13 +61,13 @@ class Dispatcher:
         log_requests: bool = False,
     ) -> None:
         self._router: Router[_Bound] = Router()
-        self._authenticator = authenticator
         self._once_secret = once_secret
         self._trusted_proxies = trusted_proxies
         self._log_requests = log_requests
         self._unmatched = metrics.of("", "")
+        by_name = {scheme.name: scheme for scheme in schemes}
         for route in routes:
-            self._router.add(route.method, route.path, _Bound(route, metrics))
+            self._router.add(route.method, route.path, _Bound(route, by_name, metrics))
 
     def answer(self, asked: Request) -> Response | Coroutine[Any, Any, Response]:
         """The response to a request, or a coroutine that returns it if its handler must wait."""
@@ -81,7 +75,7 @@ class Dispatcher:
         bound = None
         try:
             bound, values = self._find(asked)
-            if bound.auth is Auth.NONE:
+            if not bound.schemes:
                 reply = bound.handler(self._call(bound, values, ANONYMOUS, asked))
             else:
                 reply = self._authenticated(bound, values, asked)
@@ -99,7 +93,7 @@ class Dispatcher:
         bound = None
         try:
             bound, _ = self._find(asked)
-            await self._authenticate(bound.auth, asked.headers)
+            await self._authenticate(bound, asked)
             self._check_head(bound, asked)
         except Exception as error:  # noqa: BLE001 - each is a response to the caller
             refused = self._failed(error, bound, asked)
@@ -128,7 +122,7 @@ class Dispatcher:
         return bound, values
 
     async def _authenticated(self, bound: _Bound, values: list[str], asked: Request) -> Reply:
-        caller = await self._authenticate(bound.auth, asked.headers)
+        caller = await self._authenticate(bound, asked)
         reply = bound.handler(self._call(bound, values, caller, asked))
         return reply if isinstance(reply, Reply) else await reply
 
@@ -154,8 +148,10 @@ class Dispatcher:
             _log.error("a request failed", method=asked.method, path=path, traceparent=trace, exc_info=error)
             error = BlazonError(f"this is a bug of Blazon; the log has it under {trace.split('-')[1]}")
         # Where no route is, the error looks like those of the routes nearby.
-        bound = bound or self._router.nearest(asked.path)
-        return response.of_error(error, Failure if bound is None else bound.route.failure, asked.headers)
+        nearest = bound or self._router.nearest(asked.path)
+        shape = Failure if nearest is None else nearest.route.failure
+        challenges = () if bound is None else tuple(scheme.challenge for scheme in bound.schemes if scheme.challenge)
+        return response.of_error(error, shape, asked.headers, challenges)
 
     def _count(self, bound: _Bound | None, asked: Request, status: int, started: float) -> None:
         seconds = time.perf_counter() - started
@@ -190,7 +186,7 @@ class Dispatcher:
             once = request.idempotency_key(headers, caller.id, asked.method, asked.path, asked.body, self._once_secret)
         if b"if-match" in headers.sent:
             expected = request.expected_revisions(headers)
-        address = asked.peer
+        address = asked.peer.address
         if address in self._trusted_proxies:
             address = request.address_of(headers, address, self._trusted_proxies)
         caller = Caller(
@@ -204,18 +200,22 @@ class Dispatcher:
         )
         return Call(caller, headers, dict(zip(bound.parameters, values, strict=True)), parameters, body)
 
-    async def _authenticate(self, auth: Auth, headers: request.Headers) -> Caller:
-        if auth is Auth.NONE:
+    async def _authenticate(self, bound: _Bound, asked: Request) -> Caller:
+        """Who asks, by the first scheme that the request says anything of."""
+        for scheme in bound.schemes:
+            try:
+                caller = await scheme.authenticate(asked)
+            except (Malformed, Unavailable):
+                raise
+            except BlazonError:
+                if not bound.optional:
+                    raise
+                continue
+            if caller is not None:
+                return caller
+        if bound.optional:
             return ANONYMOUS
-        token = request.bearer_token(headers)
-        if auth is not Auth.OPTIONAL:
-            return await self._authenticator.authenticate(token, refresh=auth is Auth.REFRESH)
-        try:
-            return await self._authenticator.authenticate(token, refresh=False) if token else ANONYMOUS
-        except Unavailable:
-            raise
-        except BlazonError:
-            return ANONYMOUS
+        raise Unauthenticated(", or ".join(scheme.missing for scheme in bound.schemes))
 
 
 def _declared_path(bound: _Bound | None) -> str:

@@ -4,6 +4,7 @@ The body is the one that the route declares (`Route.failure`), because existing 
 different fields (decision C2). It is a problem document (RFC 9457) if the request's Accept header asks for one.
 """
 
+from collections.abc import Sequence
 from typing import Final, Protocol, Self
 
 import msgspec
@@ -98,10 +99,10 @@ def status_of(error: BlazonError) -> int:
     return next(STATUS[kind] for kind in type(error).__mro__ if kind in STATUS)
 
 
-def headers_of(error: BlazonError) -> list[tuple[str, str]]:
-    """The headers that go with an error."""
+def headers_of(error: BlazonError, challenges: Sequence[str] = ()) -> list[tuple[str, str]]:
+    """The headers that go with an error. `challenges` are those of the schemes by which the route may be called."""
     if isinstance(error, Unauthenticated):
-        return [("www-authenticate", "Bearer")]  # RFC 9110 §15.5.2
+        return [("www-authenticate", ", ".join(challenges) or "Bearer")]  # RFC 9110 §15.5.2: there must be one
     if isinstance(error, MethodNotAllowed):
         return [("allow", ", ".join(error.allowed))]
     if isinstance(error, TooMany):

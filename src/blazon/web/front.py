@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Final
 import structlog
 
 from blazon.web import response
-from blazon.web.dispatch import Dispatcher
 from blazon.web.http1 import Stage
 from blazon.web.limits import Limits
 from blazon.web.writer import Turn, Unread
@@ -31,8 +30,7 @@ _log = structlog.get_logger("blazon.http")
 class Front:
     """What the connections of one server share."""
 
-    def __init__(self, dispatcher: Dispatcher, limits: Limits, loop: asyncio.AbstractEventLoop) -> None:
-        self.dispatcher = dispatcher
+    def __init__(self, limits: Limits, loop: asyncio.AbstractEventLoop) -> None:
         self.limits = limits
         self.loop = loop
         self.patience = {

@@ -13,7 +13,7 @@ import httptools
 
 from blazon.errors import Malformed, TooLarge
 from blazon.web.limits import Limits
-from blazon.web.request import Headers, Request
+from blazon.web.request import Headers, Peer, Request
 
 __all__ = ["Refused", "RequestReader", "Stage"]
 
@@ -113,7 +113,7 @@ class RequestReader:
         "stage",
     )
 
-    def __init__(self, limits: Limits, peer: str) -> None:
+    def __init__(self, limits: Limits, peer: Peer) -> None:
         self.stage = _IDLE
         self.request: Request | None = None
         self.complete = False

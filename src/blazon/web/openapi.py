@@ -1,7 +1,7 @@
 """The OpenAPI 3.1 document, from the same declarations the dispatcher serves."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from http import HTTPStatus
 from typing import Any
 
@@ -20,14 +20,16 @@ from blazon.errors import (
 )
 from blazon.web.failures import STATUS, Failure
 from blazon.web.route import AnyRoute, Auth
+from blazon.web.schemes import Scheme
 
 __all__ = ["document"]
 
 _REFERENCE = "#/components/schemas/{name}"
 
 
-def document(routes: Iterable[AnyRoute], title: str, description: str) -> dict[str, Any]:
-    """The document for some routes."""
+def document(routes: Iterable[AnyRoute], schemes: Iterable[Scheme], title: str, description: str) -> dict[str, Any]:
+    """The document for some routes, with the schemes by which they may be called."""
+    by_name = {scheme.name: scheme for scheme in schemes}
     routes = [route for route in routes if route.described]
     shapes: set[type[Any]] = {route.failure for route in routes} | {Failure}
     for route in routes:
@@ -41,26 +43,26 @@ def document(routes: Iterable[AnyRoute], title: str, description: str) -> dict[s
     paths: dict[str, dict[str, Any]] = {}
     for route in routes:
         # A parameter that is the rest of the path, slashes included, cannot be described as such.
-        paths.setdefault(route.path.replace("*}", "}"), {})[route.method.lower()] = _operation(route)
+        paths.setdefault(route.path.replace("*}", "}"), {})[route.method.lower()] = _operation(route, by_name)
     return {
         "openapi": "3.1.0",
         "info": {"title": title, "version": __version__, "description": description},
         "paths": paths,
         "components": {
             "schemas": schemas,
-            "securitySchemes": {"bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}},
+            "securitySchemes": dict(scheme.described for scheme in by_name.values()),
         },
     }
 
 
-def _operation(route: AnyRoute) -> dict[str, Any]:
+def _operation(route: AnyRoute, schemes: Mapping[str, Scheme]) -> dict[str, Any]:
     operation: dict[str, Any] = {
         "operationId": route.name,
         "summary": route.summary,
         "tags": [route.tag],
         "parameters": [*_path_parameters(route), *_query_parameters(route), *_header_parameters(route)],
         "responses": _responses(route),
-        "security": _security(route.auth),
+        "security": _security(route.auth, schemes),
     }
     if route.takes_body:
         operation["requestBody"] = {"required": True, "content": {route.consumes[0]: _media(route.body)}}
@@ -77,10 +79,9 @@ def _schema(shape: Any) -> dict[str, Any]:
     return dict(schemas[0])
 
 
-def _security(auth: Auth) -> list[dict[str, list[str]]]:
-    if auth is Auth.NONE:
-        return []
-    return [{"bearer": []}, {}] if auth is Auth.OPTIONAL else [{"bearer": []}]
+def _security(auth: Auth, schemes: Mapping[str, Scheme]) -> list[dict[str, list[str]]]:
+    choices: list[dict[str, list[str]]] = [{schemes[name].described[0]: []} for name in auth.schemes]
+    return [*choices, {}] if auth.optional else choices
 
 
 def _path_parameters(route: AnyRoute) -> list[dict[str, Any]]:
@@ -126,7 +127,7 @@ def _header_parameters(route: AnyRoute) -> list[dict[str, Any]]:
 
 
 def _takes_key(route: AnyRoute) -> bool:
-    return route.method == "POST" and route.auth is not Auth.REFRESH
+    return route.method == "POST" and route.auth != Auth.REFRESH
 
 
 def _header(name: str, description: str) -> dict[str, Any]:
@@ -153,7 +154,7 @@ def _responses(route: AnyRoute) -> dict[str, Any]:
 
 def _errors(route: AnyRoute) -> set[type[Any]]:
     found: set[type[RequestError | Unavailable]] = {Malformed, Unavailable, *route.errors}
-    if route.auth in (Auth.USER, Auth.REFRESH):
+    if route.auth.required:
         found.add(Unauthenticated)
     if route.takes_body:
         found.add(TooLarge)

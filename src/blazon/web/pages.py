@@ -15,6 +15,7 @@ from blazon.errors import Unavailable
 from blazon.health import Health
 from blazon.web.openapi import document
 from blazon.web.route import AnyRoute, Auth, Call, NoBody, NoQuery, Reply, Route
+from blazon.web.schemes import Scheme
 
 __all__ = ["pages"]
 
@@ -76,6 +77,7 @@ class _Metrics:
 
 def pages(
     routes: Iterable[AnyRoute],
+    schemes: Iterable[Scheme],
     registry: CollectorRegistry,
     check: Callable[[], Awaitable[None]],
     health: Health,
@@ -85,7 +87,7 @@ def pages(
 
     `check` raises Unavailable while the database is away.
     """
-    described = document(routes, _TITLE, _DESCRIPTION)
+    described = document(routes, schemes, _TITLE, _DESCRIPTION)
     openapi, page, metrics = msgspec.json.encode(described), _page(described).encode(), _Metrics(registry)
 
     async def read_health(_: _Plain) -> Reply:

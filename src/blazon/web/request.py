@@ -1,11 +1,12 @@
 """A request, and what its headers say. Everything here raises a RequestError that names the mistake."""
 
+import asyncio
 import hmac
 import re
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from random import getrandbits
-from typing import Final
+from typing import Final, NamedTuple
 
 from blazon.caller import Once
 from blazon.errors import Malformed, PreconditionFailed, UnsupportedMedia
@@ -15,6 +16,7 @@ __all__ = [
     "JSON_OR_TEXT",
     "Fields",
     "Headers",
+    "Peer",
     "Request",
     "address_of",
     "announces_body",
@@ -24,6 +26,7 @@ __all__ = [
     "expected_revisions",
     "has_already",
     "idempotency_key",
+    "peer_of",
     "trace_of",
     "wants_problem",
 ]
@@ -91,11 +94,25 @@ def _ascii(name: bytes, value: bytes) -> str:
         raise Malformed(f"the header {name.decode()} holds characters that are not ASCII") from None
 
 
+class Peer(NamedTuple):
+    """The other end of a connection: its address, and the certificates it showed, DER, its own first."""
+
+    address: str
+    certificates: tuple[bytes, ...] = ()
+
+
+def peer_of(transport: asyncio.BaseTransport) -> Peer:
+    """The other end of a connection that was made."""
+    name, tls = transport.get_extra_info("peername"), transport.get_extra_info("ssl_object")
+    certificate = None if tls is None else tls.getpeercert(binary_form=True)
+    return Peer(name[0] if name else "", () if certificate is None else (certificate,))
+
+
 class Request:
     """A request that was read whole.
 
-    `path` is as it was sent, percent-encoded; `query` follows the question mark. `peer` is the address of the other end
-    of the connection. `old` marks HTTP/1.0. `last` is true if the connection is to be closed after the response,
+    `path` is as it was sent, percent-encoded; `query` follows the question mark. `peer` is the other end of
+    the connection. `old` marks HTTP/1.0. `last` is true if the connection is to be closed after the response,
     `expects` if the client waits for "100 Continue" before it sends the body.
     """
 
@@ -107,7 +124,7 @@ class Request:
         path: str,
         query: bytes,
         headers: Headers,
-        peer: str,
+        peer: Peer,
         *,
         old: bool = False,
         last: bool = False,

@@ -54,11 +54,13 @@ def of_reply(reply: Reply, route: AnyRoute, asked: request.Headers) -> Response:
     return Response(status, body, (("content-type", route.produces), *headers))
 
 
-def of_error(error: BlazonError, shape: type[ErrorBody], asked: request.Headers) -> Response:
+def of_error(
+    error: BlazonError, shape: type[ErrorBody], asked: request.Headers, challenges: Sequence[str] = ()
+) -> Response:
     """The response to a request that failed."""
     problem = request.wants_problem(asked)
     content_type = failures.PROBLEM if problem else "application/json"
-    headers = (*failures.headers_of(error), ("content-type", content_type))
+    headers = (*failures.headers_of(error, challenges), ("content-type", content_type))
     last = ("connection", "close") in headers
     return Response(failures.status_of(error), failures.body_of(error, shape, problem=problem), headers, last)
 

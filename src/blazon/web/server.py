@@ -3,8 +3,11 @@
 import asyncio
 import contextlib
 import socket
-from typing import Final
+import ssl
+from collections.abc import Sequence
+from typing import Final, NamedTuple
 
+import msgspec
 import structlog
 
 from blazon.errors import StartError
@@ -14,7 +17,7 @@ from blazon.web.dispatch import Dispatcher
 from blazon.web.front import Front
 from blazon.web.limits import Limits
 
-__all__ = ["HttpServer", "listen"]
+__all__ = ["Bound", "HttpServer", "Listener", "listen"]
 
 _BACKLOG: Final = 2048
 """Connections that may wait to be accepted."""
@@ -31,15 +34,33 @@ _LAST_WORDS: Final = 0.1
 _log = structlog.get_logger("blazon.http")
 
 
-class _Listener:
+class Listener(msgspec.Struct, frozen=True):
+    """An address, host:port, where requests are taken, over TLS if there is a context for it."""
+
+    name: str
+    address: str
+    tls: ssl.SSLContext | None = None
+
+
+class Bound(NamedTuple):
+    """A socket that listens, and what answers there."""
+
+    socket: socket.socket
+    dispatcher: Dispatcher
+    tls: ssl.SSLContext | None = None
+
+
+class _Acceptor:
     """Accepts connections on one socket.
 
     The event loop's own servers accept one connection in each of its turns. When a thousand clients connect at once and
     keep it busy, whoever comes next would wait for a thousand turns.
     """
 
-    def __init__(self, bound: socket.socket, front: Front, crowding: Crowding | None) -> None:
-        self._socket = bound
+    def __init__(self, bound: Bound, front: Front, crowding: Crowding | None) -> None:
+        self._socket = bound.socket
+        self._dispatcher = bound.dispatcher
+        self._tls = bound.tls
         self._front = front
         self._crowding = crowding
         self._connecting: set[asyncio.Task[None]] = set()
@@ -82,9 +103,14 @@ class _Listener:
 
     async def _connect(self, accepted: socket.socket) -> None:
         try:
-            await self._front.loop.connect_accepted_socket(lambda: Connection(self._front), accepted)
+            await self._front.loop.connect_accepted_socket(
+                lambda: Connection(self._front, self._dispatcher),
+                accepted,
+                ssl=self._tls,
+                ssl_handshake_timeout=self._front.limits.head_seconds if self._tls is not None else None,
+            )
         except OSError:
-            accepted.close()  # the client is gone already
+            accepted.close()  # the client is gone already, or does not speak TLS
 
 
 def _refuse(accepted: socket.socket) -> None:
@@ -95,17 +121,15 @@ def _refuse(accepted: socket.socket) -> None:
 
 
 class HttpServer:
-    """Serves a dispatcher. `crowding` bounds the number of connections."""
+    """Serves dispatchers, each on its socket. `crowding` bounds the number of connections."""
 
     def __init__(
         self,
-        dispatcher: Dispatcher,
-        sockets: list[socket.socket],
+        bound: Sequence[Bound],
         limits: Limits,
         crowding: Crowding | None = None,
     ) -> None:
-        self._dispatcher = dispatcher
-        self._sockets = sockets
+        self._bound = bound
         self._limits = limits
         self._crowding = crowding
         self._stop = asyncio.Event()
@@ -115,8 +139,8 @@ class HttpServer:
 
         Requests that are not answered within `Limits.stop_seconds` are cancelled.
         """
-        front = Front(self._dispatcher, self._limits, asyncio.get_running_loop())
-        listeners = [_Listener(bound, front, self._crowding) for bound in self._sockets]
+        front = Front(self._limits, asyncio.get_running_loop())
+        listeners = [_Acceptor(bound, front, self._crowding) for bound in self._bound]
         for listener in listeners:
             listener.start()
         try:

@@ -58,8 +58,6 @@ class Sessions:
 
     async def authenticate(self, token: str, *, refresh: bool) -> Caller:
         """Whose token it is. Raises Unauthenticated when it is nobody's, or not anybody's any more; Unavailable."""
-        if not token:
-            raise Unauthenticated("missing or invalid bearer user token: send Authorization: Bearer <token>")
         claims = self._tokens.read(token, "refresh" if refresh else "access")
         await self._log.current()
         await self._principals.standing(claims.user, claims.session, claims.epoch)

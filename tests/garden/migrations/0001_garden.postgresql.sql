@@ -1,0 +1,1 @@
+CREATE TABLE plants (id TEXT PRIMARY KEY, watered BIGINT NOT NULL, revision BIGINT NOT NULL);
