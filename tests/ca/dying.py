@@ -50,7 +50,7 @@ def _signed(watch: _Watch) -> None:
 
 def _recorded(watch: _Watch) -> None:
     """The CA is recorded, and its caller not answered."""
-    original = Log.commit
+    original = Log.perform
 
     async def dying(self: Log, *arguments: Any) -> Any:
         records = await original(self, *arguments)
@@ -58,7 +58,7 @@ def _recorded(watch: _Watch) -> None:
             watch.reached()
         return records
 
-    Log.commit = dying  # type: ignore[method-assign]
+    Log.perform = dying  # type: ignore[method-assign]
 
 
 STEPS: Final = {"key made": _key_made, "signed": _signed, "recorded": _recorded}

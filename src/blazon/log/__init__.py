@@ -11,8 +11,9 @@ from blazon.log.follower import CURSOR, Follower, cursor_position, move_cursor
 from blazon.log.listeners import Memory
 from blazon.log.log import Log
 from blazon.log.metadata import METADATA_BYTES, MetadataRule
-from blazon.log.operation import Apply, Basis, Decision, Operation, Stale
+from blazon.log.operation import Apply, Basis, Decision, Operation, Stale, joined
 from blazon.log.position import START, Position
+from blazon.log.procedure import Decide, Decided, Procedure, Steps
 from blazon.log.reader import Pulse, Reader
 from blazon.log.record import GENESIS, Event, Record
 from blazon.log.rewind import Rewind
@@ -31,6 +32,8 @@ __all__ = [
     "Apply",
     "Basis",
     "Catalogue",
+    "Decide",
+    "Decided",
     "Decision",
     "Event",
     "EventName",
@@ -44,18 +47,21 @@ __all__ = [
     "MetadataRule",
     "Operation",
     "Position",
+    "Procedure",
     "Pulse",
     "Reader",
     "Record",
     "Rewind",
     "Service",
     "Stale",
+    "Steps",
     "SubjectKind",
     "Verified",
     "Writer",
     "canonical",
     "cursor_position",
     "entity_of",
+    "joined",
     "move_cursor",
     "state_of",
     "trim",

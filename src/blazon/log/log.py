@@ -9,7 +9,7 @@ from prometheus_client import CollectorRegistry
 
 from blazon.caller import Caller
 from blazon.clock import Clock
-from blazon.errors import Conflict, IntegrityConflict, Unavailable
+from blazon.errors import Conflict, IntegrityConflict, RequestError, Unavailable
 from blazon.health import Health
 from blazon.log import once
 from blazon.log.batch import look_at_head
@@ -17,8 +17,9 @@ from blazon.log.knowledge import Knowledge
 from blazon.log.listeners import Listeners, Memory
 from blazon.log.metadata import METADATA_BYTES, MetadataRule
 from blazon.log.metrics import KnowledgeMetrics
-from blazon.log.operation import Apply, Decision, Operation, Stale
+from blazon.log.operation import Apply, Decision, Operation, Stale, joined
 from blazon.log.position import Newest, Position
+from blazon.log.procedure import Decide, Procedure
 from blazon.log.reader import Reader
 from blazon.log.record import Event, Record, uuid7
 from blazon.log.rewind import Rewind
@@ -32,8 +33,6 @@ _PATIENCE = 5.0
 """Seconds a decision that goes stale again and again is made anew."""
 
 _TRIES_AGAINST_A_CONSTRAINT = 3
-
-Decide = Callable[[], Awaitable[Decision]]
 
 
 class Log:
@@ -116,25 +115,63 @@ class Log:
         """Decides and commits, again when the decision went stale, and returns the records.
 
         A request that was committed before under the same Idempotency-Key is not decided again: its records are
-        returned. No records when the decision is that nothing shall happen.
+        returned. No records when the decision is that nothing shall happen. `decide` has no effect; what needs one
+        is a procedure, see `perform`.
         """
+        return await self._commit(caller, decide, _nothing)
+
+    async def perform(self, caller: Caller, *procedures: Procedure) -> Sequence[Record]:
+        """Runs procedures and commits their decisions together: all of them, or none. As `commit` otherwise.
+
+        When what they rest on has changed, what they did is taken back, and all begin again with their checks.
+        """
+
+        async def undo() -> None:
+            for each in procedures:
+                await each.undo()
+
+        async def decide() -> Decision:
+            await undo()
+            checked = [await each.check() for each in procedures]
+            done = [await each.act(found) for each, found in zip(procedures, checked, strict=True)]
+            return joined([each.record(*both) for each, *both in zip(procedures, checked, done, strict=True)])
+
+        try:
+            records = await self._commit(caller, decide, undo)
+        except BaseException as error:
+            for each in procedures:
+                await each.failed(error)
+            raise
+        for each in procedures:
+            await each.recorded()
+        return records
+
+    async def _commit(self, caller: Caller, decide: Decide, undo: Callable[[], Awaitable[None]]) -> Sequence[Record]:
+        """`undo` takes back what `decide` did when another request with the same Idempotency-Key was faster."""
         loop = asyncio.get_running_loop()
         deadline = loop.time() + _PATIENCE
         constraint_failures = 0
         while True:
-            if caller.once is not None and (records := await once.find(self.database, caller.once)):
+            if records := await self._found(caller):
+                await undo()
                 return records
             await self.current()
             timeline = self._newest.timeline
-            decision = await decide()
-            if not decision.events:
-                return ()
             try:
+                decision = await decide()
+                if not decision.events:
+                    return ()
                 if timeline != self._newest.timeline:
                     raise Stale("the log went back while this was decided")
                 return await self.writer.commit(_operation(caller, decision))
             except Stale:
                 pass
+            except RequestError:
+                # A request with the same key may have been recorded since we looked, and its effect refuses this one.
+                if records := await self._found(caller):
+                    await undo()
+                    return records
+                raise
             except IntegrityConflict as error:
                 constraint_failures += 1
                 if constraint_failures == _TRIES_AGAINST_A_CONSTRAINT:
@@ -142,6 +179,10 @@ class Log:
             if loop.time() > deadline:
                 raise Unavailable("it is being changed by too many requests at once; try again in a moment")
             await asyncio.sleep(random.uniform(0, 0.002))  # noqa: S311 - jitter
+
+    async def _found(self, caller: Caller) -> Sequence[Record] | None:
+        """The records of an earlier request with the Idempotency-Key of this one."""
+        return None if caller.once is None else await once.find(self.database, caller.once)
 
     def observe(self, caller: Caller, *events: Event) -> None:
         """Records observations without waiting for them."""
@@ -192,6 +233,10 @@ class Log:
     async def _tell_of_rewind(self, rewind: Rewind) -> None:
         statement = rewind.remember()
         await self.writer.commit(Operation(also=lambda _: (statement,)))
+
+
+async def _nothing() -> None:
+    """A decision alone has done nothing that has to be undone."""
 
 
 def _operation(caller: Caller, decision: Decision) -> Operation:

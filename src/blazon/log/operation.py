@@ -5,11 +5,12 @@ from typing import Any
 
 import msgspec
 
-from blazon.errors import BlazonError
+from blazon.errors import BlazonError, Conflict
 from blazon.log.record import Event, Record
+from blazon.log.types import Kind
 from blazon.storage import Statement
 
-__all__ = ["Apply", "Basis", "Decision", "Operation", "Stale"]
+__all__ = ["Apply", "Basis", "Decision", "Operation", "Stale", "joined"]
 
 Apply = Callable[[Record, Any], Iterable[Statement]]
 """Turns a record and its data into the statements that bring the tables up to date.
@@ -50,3 +51,27 @@ class Stale(BlazonError):
     """What the decision rests on has changed meanwhile: it must be made again."""
 
     title = "stale decision"
+
+
+def joined(decisions: Sequence[Decision]) -> Decision:
+    """One decision that does what several do, in their order, and rests on what each of them rests on.
+
+    Each was made without knowing of the others. Raises Stale when two read a subject at different revisions, and
+    Conflict when one changes a subject that another changes or rests on: that other may be wrong afterwards.
+    """
+    if len(decisions) == 1:
+        return decisions[0]
+    relies: Basis = {}
+    for decision in decisions:
+        for subject, revision in decision.relies.items():
+            if relies.setdefault(subject, revision) != revision:
+                raise Stale(f"{subject} has changed")
+    changed = [
+        {event.subject for event in decision.events if event.kind == Kind.FACT and event.subject}
+        for decision in decisions
+    ]
+    for number, decision in enumerate(decisions):
+        others = set[str]().union(*changed[:number], *changed[number + 1 :])
+        for subject in others.intersection(changed[number].union(decision.relies)):
+            raise Conflict(f"two parts of the request are about {subject}; send them in two requests")
+    return Decision(tuple(event for decision in decisions for event in decision.events), relies)

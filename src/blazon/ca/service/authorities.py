@@ -2,7 +2,7 @@
 
 import asyncio
 from functools import cache
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import msgspec
 from cryptography import x509
@@ -10,12 +10,13 @@ from cryptography import x509
 from blazon.ca import events
 from blazon.ca.events import AuthorityState
 from blazon.ca.listing import Listing, bookmark_of
-from blazon.ca.models import AUTHORITY, INTENT, NAME_KEY, Authority, IntentKind, Owner, Status
+from blazon.ca.models import AUTHORITY, NAME_KEY, Authority, IntentKind, Owner, Status
 from blazon.ca.service import rules
 from blazon.ca.service.founding import Certified, Founding, first_authority
-from blazon.ca.service.intents import Intents, Open, ended
+from blazon.ca.service.intents import Intents, Open
 from blazon.ca.service.issuers import Issuers
 from blazon.ca.service.keyring import Keyring, Loaded
+from blazon.ca.service.procedure import KeyProcedure
 from blazon.ca.service.rights import Rights, expect
 from blazon.ca.service.rules import Issuing
 from blazon.ca.store import Store
@@ -64,6 +65,14 @@ class AuthorityDraft(msgspec.Struct, frozen=True, kw_only=True):
     critical: int | None = None
 
 
+class _Creation(NamedTuple):
+    """What a CA is about to be made from, and what that rests on."""
+
+    parent: Loaded | None
+    profile_id: str
+    basis: Basis
+
+
 class Authorities:
     """The rules of CAs."""
 
@@ -102,41 +111,43 @@ class Authorities:
         metadata = {NAME_KEY: draft.subject.common_name} if draft.metadata is None else draft.metadata
         kept = self._log.metadata.kept(metadata)
         engine = self._engines.get(draft.engine_id)
-        async with self._intents.open(caller) as intents:
+        threads = self._engines.threads(engine.id)
 
-            async def decide() -> Decision:
-                await intents.drop()
-                basis = await self._rights.pki(caller)
-                profile_id = await self._founding.profile_of(draft.profile, basis)
-                parent = await self._parent(draft.parent, basis)
-                self._check_times(draft, parent)
-                await self._founding.check_free(identifier, draft.subject.common_name, basis)
-                # What a rule forbids is refused before anything is recorded: the rules look at all but the key.
-                self._draft(draft, _stand_in(), parent)
-                await self._engines.threads(engine.id).run(engine.check_makes, draft.spec)
-                intent = await intents.begin(IntentKind.CREATE, identifier, engine.id)
-                key = await self._engines.threads(engine.id).run(engine.create, intent.key_name, draft.spec)
-                certificate = await self._certify(draft, key, parent, intents, basis)
-                issuing, level = _below(parent, identifier, format_serial(certificate.serial_number))
-                certified = Certified(
-                    id=identifier,
-                    type=Owner.MANAGED,
-                    issuing=issuing,
-                    level=level,
-                    chain=(),
-                    key=key,
-                    issuance_expiration=draft.issuance_expiration,
-                    profile_id=profile_id,
-                    metadata=kept,
-                )
-                state = self._founding.state_of_new(certificate, certified, near=draft.near, critical=draft.critical)
-                made = events.CA_CREATE.event(AUTHORITY.of(identifier), state)
-                basis[INTENT.of(intent.id)] = intent.revision
-                return Decision((made, *(ended(each, done=True) for each in intents.begun)), basis)
+        async def check() -> _Creation:
+            basis = await self._rights.pki(caller)
+            profile_id = await self._founding.profile_of(draft.profile, basis)
+            parent = await self._parent(draft.parent, basis)
+            self._check_times(draft, parent)
+            await self._founding.check_free(identifier, draft.subject.common_name, basis)
+            # What a rule forbids is refused before anything is recorded: the rules look at all but the key.
+            self._draft(draft, _stand_in(), parent)
+            await threads.run(engine.check_makes, draft.spec)
+            return _Creation(parent, profile_id, basis)
 
-            records = await self._log.commit(caller, decide)
-            intents.settle()
-        return first_authority(records, events.CA_CREATE)
+        async def act(checked: _Creation, intents: Open) -> tuple[StoredKey, x509.Certificate]:
+            intent = await intents.begin(IntentKind.CREATE, identifier, engine.id)
+            key = await threads.run(engine.create, intent.key_name, draft.spec)
+            return key, await self._certify(draft, key, checked.parent, intents)
+
+        def record(checked: _Creation, done: tuple[StoredKey, x509.Certificate]) -> Decision:
+            key, certificate = done
+            issuing, level = _below(checked.parent, identifier, format_serial(certificate.serial_number))
+            certified = Certified(
+                id=identifier,
+                type=Owner.MANAGED,
+                issuing=issuing,
+                level=level,
+                chain=(),
+                key=key,
+                issuance_expiration=draft.issuance_expiration,
+                profile_id=checked.profile_id,
+                metadata=kept,
+            )
+            state = self._founding.state_of_new(certificate, certified, near=draft.near, critical=draft.critical)
+            return Decision((events.CA_CREATE.event(AUTHORITY.of(identifier), state),), checked.basis)
+
+        procedure = KeyProcedure(self._intents, caller, check=check, act=act, record=record)
+        return first_authority(await self._log.perform(caller, procedure), events.CA_CREATE)
 
     def _check_times(self, draft: AuthorityDraft, parent: Loaded | None) -> None:
         now = self._founding.seconds
@@ -156,7 +167,7 @@ class Authorities:
         return parent
 
     async def _certify(
-        self, draft: AuthorityDraft, key: StoredKey, parent: Loaded | None, intents: Open, basis: Basis
+        self, draft: AuthorityDraft, key: StoredKey, parent: Loaded | None, intents: Open
     ) -> x509.Certificate:
         drafted = self._draft(draft, key.load_public_key(), parent)
         if parent is None:
@@ -166,8 +177,7 @@ class Authorities:
             signer, threads = parent.signer, parent.threads
             if not parent.quick:
                 above, serial = parent.authority, format_serial(drafted.serial)
-                intent = await intents.begin(IntentKind.SIGN, above.id, above.engine_id, serial)
-                basis[INTENT.of(intent.id)] = intent.revision
+                await intents.begin(IntentKind.SIGN, above.id, above.engine_id, serial)
         return await threads.run(sign_draft, drafted, signer)
 
     def _draft(self, draft: AuthorityDraft, public_key: PublicKey, parent: Loaded | None) -> Draft:
@@ -254,25 +264,26 @@ class Authorities:
 
     async def _delete(self, caller: Caller, name: str) -> None:
         until = asyncio.get_running_loop().time() + _CASCADE
-        async with self._intents.open(caller) as intents:
 
-            async def decide() -> Decision:
-                await intents.drop()
-                basis = await self._rights.pki(caller)
-                authority = await self._fresh(name)
-                expect(caller, authority.revision)
-                await self._check_deletable(authority, until)
-                basis[AUTHORITY.of(authority.id)] = authority.revision
-                if authority.key is not None:
-                    intent = await intents.begin(
-                        IntentKind.DELETE, authority.id, authority.engine_id, key_name=authority.key.name
-                    )
-                    basis[INTENT.of(intent.id)] = intent.revision
-                gone = events.CA_DELETE.event(AUTHORITY.of(authority.id), state_of(AuthorityState, authority))
-                return Decision((gone,), basis)
+        async def check() -> tuple[Authority, Basis]:
+            basis = await self._rights.pki(caller)
+            authority = await self._fresh(name)
+            expect(caller, authority.revision)
+            await self._check_deletable(authority, until)
+            return authority, basis | {AUTHORITY.of(authority.id): authority.revision}
 
-            await self._log.commit(caller, decide)
-            await intents.finish()
+        async def act(checked: tuple[Authority, Basis], intents: Open) -> None:
+            authority, _ = checked
+            if authority.key is not None:
+                key_name = authority.key.name
+                await intents.begin(IntentKind.DELETE, authority.id, authority.engine_id, key_name=key_name)
+
+        def record(checked: tuple[Authority, Basis], _: None) -> Decision:
+            authority, basis = checked
+            gone = events.CA_DELETE.event(AUTHORITY.of(authority.id), state_of(AuthorityState, authority))
+            return Decision((gone,), basis)
+
+        await self._log.perform(caller, KeyProcedure(self._intents, caller, check=check, act=act, record=record))
 
     async def _check_deletable(self, authority: Authority, until: float) -> None:
         """Whether nothing lives below a CA, and nobody takes for good what it revoked once its key is gone."""

@@ -1,7 +1,7 @@
 """Certificates: signed, imported, read, changed."""
 
 from collections.abc import Callable, Sequence
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import msgspec
 from cryptography import x509
@@ -13,7 +13,6 @@ from blazon.ca.listing import Condition, Listing, bookmark_of
 from blazon.ca.models import (
     AUTHORITY,
     CERTIFICATE,
-    INTENT,
     PROFILE,
     Certificate,
     IntentKind,
@@ -22,8 +21,9 @@ from blazon.ca.models import (
 )
 from blazon.ca.service import rules
 from blazon.ca.service.founding import Founding
-from blazon.ca.service.intents import Intents, Open, ended
+from blazon.ca.service.intents import Intents, Open
 from blazon.ca.service.keyring import Keyring, Loaded
+from blazon.ca.service.procedure import KeyProcedure
 from blazon.ca.service.rights import Rights, expect
 from blazon.ca.service.rules import Deltas, Issuing
 from blazon.ca.store import Store
@@ -79,6 +79,14 @@ class KeyedDraft(msgspec.Struct, frozen=True, kw_only=True):
     metadata: dict[str, Any] | None = None
 
 
+class _Signing(NamedTuple):
+    """What is about to be signed, and what that rests on."""
+
+    loaded: Loaded
+    drafted: Draft
+    basis: Basis
+
+
 class Certificates:
     """The rules of certificates."""
 
@@ -113,26 +121,30 @@ class Certificates:
         return await (signing if self._keyring.is_quick(ca) else self._intents.to_the_end(signing))
 
     async def _sign(self, caller: Caller, ca: str, draft: SignDraft, owner: Owner) -> Certificate:
-        metadata = self._log.metadata.kept(draft.metadata)
-        async with self._intents.open(caller) as intents:
-
-            async def decide() -> Decision:
-                await intents.drop()
-                basis = await self._rights.pki(caller)
-                loaded = await self._keyring.get(ca)
-                rules.check_can_sign(loaded.authority, loaded.over)
-                basis[AUTHORITY.of(loaded.authority.id)] = loaded.authority.revision
-                drafted = self._draft(loaded, draft, await self._profile(loaded, draft.profile, basis))
-                certificate = await self._signed(loaded, drafted, intents, basis)
-                state = self._state(certificate, loaded, draft.request.spec, owner, metadata)
-                subject = CERTIFICATE.of(state.serial)
-                basis[subject] = 0
-                made = events.CA_SIGN_CERTIFICATE.event(subject, state)
-                return Decision((made, *(ended(each, done=True) for each in intents.begun)), basis)
-
-            records = await self._log.commit(caller, decide)
-            intents.settle()
+        records = await self._log.perform(caller, self.signing(caller, ca, draft, owner=owner))
         return _first(records, events.CA_SIGN_CERTIFICATE)
+
+    def signing(
+        self, caller: Caller, ca: str, draft: SignDraft, *, owner: Owner = Owner.EXTERNAL
+    ) -> KeyProcedure[_Signing, x509.Certificate]:
+        """The procedure that issues a certificate."""
+        metadata = self._log.metadata.kept(draft.metadata)
+
+        async def check() -> _Signing:
+            basis = await self._rights.pki(caller)
+            loaded = await self._keyring.get(ca)
+            rules.check_can_sign(loaded.authority, loaded.over)
+            basis[AUTHORITY.of(loaded.authority.id)] = loaded.authority.revision
+            drafted = self._draft(loaded, draft, await self._profile(loaded, draft.profile, basis))
+            return _Signing(loaded, drafted, basis)
+
+        def record(checked: _Signing, certificate: x509.Certificate) -> Decision:
+            state = self._state(certificate, checked.loaded, draft.request.spec, owner, metadata)
+            subject = CERTIFICATE.of(state.serial)
+            made = events.CA_SIGN_CERTIFICATE.event(subject, state)
+            return Decision((made,), checked.basis | {subject: 0})
+
+        return KeyProcedure(self._intents, caller, check=check, act=self._signed, record=record)
 
     async def _profile(self, loaded: Loaded, name: str, basis: Basis) -> Profile:
         if not name:
@@ -157,12 +169,12 @@ class Certificates:
             valid_to=draft.valid_to,
         )
 
-    async def _signed(self, loaded: Loaded, drafted: Draft, intents: Open, basis: Basis) -> x509.Certificate:
+    async def _signed(self, checked: _Signing, intents: Open) -> x509.Certificate:
+        loaded, drafted = checked.loaded, checked.drafted
         if loaded.quick:
             return sign_draft(drafted, loaded.signer)
         authority = loaded.authority
-        intent = await intents.begin(IntentKind.SIGN, authority.id, authority.engine_id, format_serial(drafted.serial))
-        basis[INTENT.of(intent.id)] = intent.revision
+        await intents.begin(IntentKind.SIGN, authority.id, authority.engine_id, format_serial(drafted.serial))
         return await loaded.threads.run(sign_draft, drafted, loaded.signer)
 
     def _state(

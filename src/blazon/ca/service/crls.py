@@ -29,7 +29,7 @@ from blazon.caller import ANONYMOUS
 from blazon.clock import NANOSECONDS
 from blazon.engines import cpu_threads
 from blazon.errors import NotFound, Unavailable
-from blazon.log import Decision, Log, Operation, Record
+from blazon.log import Decision, Log, Operation, Record, Steps
 from blazon.pkix import load_certificate
 
 __all__ = ["Crls"]
@@ -183,19 +183,23 @@ class Crls:
         entries = [await cpu_threads().run(_encoded, page) async for page in pages]
         signed = b""
 
-        async def decide() -> Decision:
-            nonlocal signed
+        async def check() -> Decision:
             numbers = await self._published.crl_numbers(twins.ids)
             last = _last(numbers)
             number = 1 if last is None else last.number + 1
             ca_id = loaded.authority.id
             taken = NumberTaken(ca_id=ca_id, number=number, this_update=now, next_update=next_update)
-            # First the signature: an engine that is away shall not cost a number each time somebody asks.
-            signed = await loaded.threads.run(self._signed, issuer, loaded, entries, taken)
             relies = dict.fromkeys(map(CRL.of, twins.ids), 0) | {CRL.of(each.ca_id): each.revision for each in numbers}
             return Decision((events.CRL_NUMBER.event(CRL.of(ca_id), taken),), relies)
 
-        await self._log.commit(ANONYMOUS, decide)
+        async def act(checked: Decision) -> None:
+            # Before the number is recorded: an engine that is away shall not cost a number each time somebody asks.
+            nonlocal signed
+            (event,) = checked.events
+            assert isinstance(event.data, NumberTaken)
+            signed = await loaded.threads.run(self._signed, issuer, loaded, entries, event.data)
+
+        await self._log.perform(ANONYMOUS, Steps(check=check, act=act, record=lambda checked, _: checked))
         return signed
 
     def _signed(self, issuer: Issuer, loaded: Loaded, entries: list[bytes], taken: NumberTaken) -> bytes:

@@ -7,11 +7,12 @@ import msgspec
 
 from blazon.ca import events
 from blazon.ca.events import AuthorityState
-from blazon.ca.models import AUTHORITY, EXISTS, INTENT, NAME_KEY, Authority, IntentKind, Owner
+from blazon.ca.models import AUTHORITY, EXISTS, NAME_KEY, Authority, IntentKind, Owner
 from blazon.ca.service import rules
 from blazon.ca.service.binding import Binding
 from blazon.ca.service.founding import Certified, Founding, der_of, end_of, first_authority
-from blazon.ca.service.intents import Intents, Open, ended
+from blazon.ca.service.intents import Intents, Open
+from blazon.ca.service.procedure import KeyProcedure
 from blazon.ca.service.rights import Rights
 from blazon.ca.service.rules import Issuing
 from blazon.ca.store import Store
@@ -102,22 +103,31 @@ class Imports:
     async def _import(self, caller: Caller, draft: ImportDraft) -> Authority:
         asked = await self._asked(caller, draft)
         identifier = draft.id or self._log.new_id()
-        async with self._intents.open(caller) as intents:
 
-            async def decide() -> Decision:
-                await intents.drop()
-                basis = await self._rights.pki(caller)
-                known = await self._known(asked)
-                if known is not None:
-                    state = await self._with_its_key(asked, known, intents, basis)
-                else:
-                    state = await self._new(asked, identifier, intents, basis)
-                made = events.CA_IMPORT.event(AUTHORITY.of(state.id), state)
-                return Decision((made, *(ended(each, done=True) for each in intents.begun)), basis)
+        async def check() -> tuple[AuthorityState, Basis]:
+            basis = await self._rights.pki(caller)
+            known = await self._known(asked)
+            if known is not None:
+                state = await self._with_its_key(asked, known, basis)
+            else:
+                state = await self._new(asked, identifier, basis)
+            if asked.key is not None:
+                spec = spec_of(asked.key.public_key())
+                await self._engines.threads(asked.engine.id).run(asked.engine.check_takes, spec)
+            return state, basis
 
-            records = await self._log.commit(caller, decide)
-            intents.settle()
-        authority = first_authority(records, events.CA_IMPORT)
+        async def act(checked: tuple[AuthorityState, Basis], intents: Open) -> StoredKey | None:
+            state, basis = checked
+            return await self._key(asked, state.id, intents, basis[AUTHORITY.of(state.id)])
+
+        def record(checked: tuple[AuthorityState, Basis], key: StoredKey | None) -> Decision:
+            state, basis = checked
+            if key is not None:
+                state = msgspec.structs.replace(state, key=key, engine_id=key.engine_id)
+            return Decision((events.CA_IMPORT.event(AUTHORITY.of(state.id), state),), basis)
+
+        procedure = KeyProcedure(self._intents, caller, check=check, act=act, record=record)
+        authority = first_authority(await self._log.perform(caller, procedure), events.CA_IMPORT)
         await self._binding.bind(authority)
         return authority
 
@@ -165,24 +175,23 @@ class Imports:
             raise Conflict(EXISTS, f"this certificate is that of the CA {known.id}")
         return known
 
-    async def _new(self, asked: _Asked, identifier: str, intents: Open, basis: Basis) -> AuthorityState:
+    async def _new(self, asked: _Asked, identifier: str, basis: Basis) -> AuthorityState:
+        """The state of a CA that is new here, but for its key."""
         draft = asked.draft
         profile_id = await self._founding.profile_of(draft.profile, basis)
         issuing, level = await self._founding.placed(asked.certificate, asked.chain, identifier, basis)
         fate = await self._founding.fate(asked.certificate, issuing, identifier, basis)
         await self._founding.check_free(identifier, asked.common_name, basis)
-        key = None
         if asked.key is not None:
             await self._check_issues(asked, issuing, identifier, profile_id)
-            key = await self._key(asked, asked.key, identifier, intents, basis)
         metadata = self._log.metadata.kept({NAME_KEY: asked.common_name}) if asked.metadata is None else asked.metadata
         certified = Certified(
             id=identifier,
-            type=Owner.EXTERNAL if key is None else Owner.IMPORTED,
+            type=Owner.EXTERNAL if asked.key is None else Owner.IMPORTED,
             issuing=issuing,
             level=level,
             chain=tuple(map(der_of, asked.chain)),
-            key=key,
+            key=None,
             issuance_expiration=asked.expiration,
             profile_id=profile_id,
             metadata=metadata,
@@ -190,14 +199,12 @@ class Imports:
         state = self._founding.state_of_new(asked.certificate, certified, near=draft.near, critical=draft.critical)
         return msgspec.structs.replace(state, **fate)
 
-    async def _with_its_key(self, asked: _Asked, known: Authority, intents: Open, basis: Basis) -> AuthorityState:
-        """A CA that was EXTERNAL; what the import does not say stays as it was."""
+    async def _with_its_key(self, asked: _Asked, known: Authority, basis: Basis) -> AuthorityState:
+        """The state of a CA that was EXTERNAL, but for its key; what the import does not say stays as it was."""
         draft = asked.draft
-        assert asked.key is not None
         profile_id = await self._founding.profile_of(draft.profile, basis) or known.profile_id
         issuing = Issuing(known.issuer_id, known.issuer_serial)
         await self._check_issues(asked, issuing, known.id, profile_id)
-        key = await self._key(asked, asked.key, known.id, intents, basis, known.revision)
         basis[AUTHORITY.of(known.id)] = known.revision
         certified = Certified(
             id=known.id,
@@ -205,7 +212,7 @@ class Imports:
             issuing=issuing,
             level=known.level,
             chain=tuple(map(der_of, asked.chain)) or known.chain,
-            key=key,
+            key=None,
             issuance_expiration=asked.expiration,
             profile_id=profile_id,
             metadata=known.metadata if asked.metadata is None else asked.metadata,
@@ -219,12 +226,10 @@ class Imports:
         above = await self._founding.above(issuing, identifier, asked.chain)
         await self._founding.check_accepted(asked.certificate, above, profile_id, _KNOWN_ONLY)
 
-    async def _key(
-        self, asked: _Asked, key: PrivateKey, identifier: str, intents: Open, basis: Basis, revision: int = 0
-    ) -> StoredKey:
+    async def _key(self, asked: _Asked, identifier: str, intents: Open, revision: int) -> StoredKey | None:
+        """The key as its engine keeps it, None for a CA without one. `revision` is that of the CA, 0 of a new one."""
+        if asked.key is None:
+            return None
         engine = asked.engine
-        threads = self._engines.threads(engine.id)
-        await threads.run(engine.check_takes, spec_of(key.public_key()))
         intent = await intents.begin(IntentKind.IMPORT, identifier, engine.id, revision=revision)
-        basis[INTENT.of(intent.id)] = intent.revision
-        return await threads.run(engine.import_key, intent.key_name, key)
+        return await self._engines.threads(engine.id).run(engine.import_key, intent.key_name, asked.key)

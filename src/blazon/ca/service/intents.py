@@ -15,8 +15,7 @@ leave nothing behind and sign without an intent.
 
 import asyncio
 from collections.abc import Coroutine
-from types import TracebackType
-from typing import Any, Final, Self, TypeVar
+from typing import Any, Final, TypeVar
 
 import msgspec
 import structlog
@@ -45,7 +44,7 @@ _log = structlog.get_logger("blazon.ca")
 
 
 class Open:
-    """The intents of one request. When its block ends, those that did not come to their end are cancelled."""
+    """The intents of one request that have not ended yet."""
 
     def __init__(self, intents: "Intents", caller: Caller) -> None:
         self._intents = intents
@@ -76,23 +75,18 @@ class Open:
         return tuple(self._open)
 
     async def finish(self) -> None:
-        """Does what the intents say, now that what they go with is recorded."""
+        """What the intents go with is recorded: deletes the keys that are to be deleted; the others have ended."""
         while self._open:
-            await self._intents.try_to_cancel(self._open.pop())
+            intent = self._open.pop()
+            if intent.kind is IntentKind.DELETE:
+                await self._intents.try_to_cancel(intent)
+            else:
+                self._intents.forget(intent)
 
-    def settle(self) -> None:
-        """What was begun is recorded."""
-        for intent in self._open:
-            self._intents.forget(intent)
-        self._open.clear()
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        for intent in self._open:
+    async def give_up(self, error: BaseException) -> None:
+        """Nothing is recorded of what was begun, because of an error."""
+        while self._open:
+            intent = self._open.pop()
             if isinstance(error, Exception):
                 await self._intents.try_to_cancel(intent)
             else:  # this process stops, perhaps while the engine works: what comes of it the next start will see
@@ -136,7 +130,7 @@ class Intents:
             raise
 
     def open(self, caller: Caller) -> Open:
-        """A block for the intents of one request."""
+        """The intents of one request: none yet."""
         return Open(self, caller)
 
     async def record(

@@ -10,7 +10,6 @@ from blazon.ca.events import AuthorityState, RequestState
 from blazon.ca.models import (
     AUTHORITY,
     EXISTS,
-    INTENT,
     NAME_KEY,
     REQUEST,
     Authority,
@@ -21,7 +20,8 @@ from blazon.ca.models import (
 from blazon.ca.service import rules
 from blazon.ca.service.binding import Binding
 from blazon.ca.service.founding import Certified, Founding, der_of, end_of, first_authority
-from blazon.ca.service.intents import Intents, ended
+from blazon.ca.service.intents import Intents, Open
+from blazon.ca.service.procedure import KeyProcedure
 from blazon.ca.service.rights import Rights, expect
 from blazon.ca.store import Store
 from blazon.ca.x509 import (
@@ -42,7 +42,7 @@ from blazon.ca.x509 import (
     subject_of,
 )
 from blazon.caller import Caller
-from blazon.engines import Engines, KeySpec, cpu_threads
+from blazon.engines import Engines, KeySpec, StoredKey, cpu_threads
 from blazon.errors import Conflict, NotFound
 from blazon.log import Basis, Decision, EventType, Log, Record, state_of
 from blazon.pkix import Certificate as X509Certificate
@@ -110,38 +110,39 @@ class Requests:
             {NAME_KEY: draft.subject.common_name} if draft.metadata is None else draft.metadata
         )
         engine = self._engines.get(draft.engine_id)
-        async with self._intents.open(caller) as intents:
+        threads = self._engines.threads(engine.id)
 
-            async def decide() -> Decision:
-                await intents.drop()
-                basis = await self._rights.pki(caller)
-                profile_id = await self._founding.profile_of(draft.profile, basis)
-                await self._founding.check_free(identifier, draft.subject.common_name, basis)
-                threads = self._engines.threads(engine.id)
-                await threads.run(engine.check_makes, draft.spec)
-                intent = await intents.begin(IntentKind.REQUEST, identifier, engine.id)
-                basis |= {REQUEST.of(identifier): 0, INTENT.of(intent.id): intent.revision}
-                key = await threads.run(engine.create, intent.key_name, draft.spec)
-                opened = await threads.run(self._engines.open, key)
-                pem = await threads.run(request_ca, opened, draft.subject, draft.options)
-                state = RequestState(
-                    id=identifier,
-                    subject=draft.subject,
-                    key=key,
-                    request=pem.decode("ascii"),
-                    metadata=kept,
-                    issuance_expiration=draft.issuance_expiration,
-                    profile_id=profile_id,
-                    near=draft.near,
-                    critical=draft.critical,
-                    created_at=self._log.clock.now(),
-                )
-                made = events.REQUEST_CREATE.event(REQUEST.of(identifier), state)
-                return Decision((made, ended(intent, done=True)), basis)
+        async def check() -> tuple[str, Basis]:
+            basis = await self._rights.pki(caller)
+            profile_id = await self._founding.profile_of(draft.profile, basis)
+            await self._founding.check_free(identifier, draft.subject.common_name, basis)
+            await threads.run(engine.check_makes, draft.spec)
+            return profile_id, basis | {REQUEST.of(identifier): 0}
 
-            records = await self._log.commit(caller, decide)
-            intents.settle()
-        return _first(records, events.REQUEST_CREATE)
+        async def act(_: tuple[str, Basis], intents: Open) -> tuple[StoredKey, bytes]:
+            intent = await intents.begin(IntentKind.REQUEST, identifier, engine.id)
+            key = await threads.run(engine.create, intent.key_name, draft.spec)
+            opened = await threads.run(self._engines.open, key)
+            return key, await threads.run(request_ca, opened, draft.subject, draft.options)
+
+        def record(checked: tuple[str, Basis], done: tuple[StoredKey, bytes]) -> Decision:
+            (profile_id, basis), (key, pem) = checked, done
+            state = RequestState(
+                id=identifier,
+                subject=draft.subject,
+                key=key,
+                request=pem.decode("ascii"),
+                metadata=kept,
+                issuance_expiration=draft.issuance_expiration,
+                profile_id=profile_id,
+                near=draft.near,
+                critical=draft.critical,
+                created_at=self._log.clock.now(),
+            )
+            return Decision((events.REQUEST_CREATE.event(REQUEST.of(identifier), state),), basis)
+
+        procedure = KeyProcedure(self._intents, caller, check=check, act=act, record=record)
+        return _first(await self._log.perform(caller, procedure), events.REQUEST_CREATE)
 
     async def view(self, caller: Caller, identifier: str) -> PendingRequest:
         """A CA that waits."""
@@ -226,21 +227,21 @@ class Requests:
         await self._intents.to_the_end(self._delete(caller, identifier))
 
     async def _delete(self, caller: Caller, identifier: str) -> None:
-        async with self._intents.open(caller) as intents:
+        async def check() -> tuple[PendingRequest, Basis]:
+            basis = await self._rights.pki(caller)
+            pending = await self._existing(identifier)
+            expect(caller, pending.revision)
+            return pending, basis | {REQUEST.of(pending.id): pending.revision}
 
-            async def decide() -> Decision:
-                await intents.drop()
-                basis = await self._rights.pki(caller)
-                pending = await self._existing(identifier)
-                expect(caller, pending.revision)
-                intent = await intents.begin(
-                    IntentKind.DELETE, pending.id, pending.key.engine_id, key_name=pending.key.name
-                )
-                basis |= {REQUEST.of(pending.id): pending.revision, INTENT.of(intent.id): intent.revision}
-                return Decision((events.REQUEST_DELETE.event(REQUEST.of(pending.id), _state(pending)),), basis)
+        async def act(checked: tuple[PendingRequest, Basis], intents: Open) -> None:
+            pending, _ = checked
+            await intents.begin(IntentKind.DELETE, pending.id, pending.key.engine_id, key_name=pending.key.name)
 
-            await self._log.commit(caller, decide)
-            await intents.finish()
+        def record(checked: tuple[PendingRequest, Basis], _: None) -> Decision:
+            pending, basis = checked
+            return Decision((events.REQUEST_DELETE.event(REQUEST.of(pending.id), _state(pending)),), basis)
+
+        await self._log.perform(caller, KeyProcedure(self._intents, caller, check=check, act=act, record=record))
 
     async def _existing(self, identifier: str) -> PendingRequest:
         pending = await self._store.request(identifier)

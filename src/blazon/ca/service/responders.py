@@ -19,8 +19,8 @@ from blazon.ca.events import CertificateState, ResponderCreated
 from blazon.ca.models import (
     AUTHORITY,
     CERTIFICATE,
-    INTENT,
     RESPONDER,
+    Authority,
     IntentKind,
     Owner,
     Status,
@@ -28,8 +28,9 @@ from blazon.ca.models import (
 )
 from blazon.ca.published import Published
 from blazon.ca.service import rules
-from blazon.ca.service.intents import Intents, Open, ended
+from blazon.ca.service.intents import Intents, Open
 from blazon.ca.service.keyring import Keyring, Known, Loaded
+from blazon.ca.service.procedure import KeyProcedure
 from blazon.ca.service.rules import Deltas, Issuing
 from blazon.ca.store import Store
 from blazon.ca.x509 import Responder, draft_responder, format_serial, is_issued_by, new_serial, sign_draft
@@ -237,44 +238,44 @@ class Responders:
         """Makes a key, has the CA certify it, and records both; or nothing, when another process was faster."""
         authority = loaded.authority
         before = await self._published.responder(authority.id)
-        now = self._log.clock.now()
-        seconds = now // NANOSECONDS
+
+        async def check() -> tuple[Authority, StoredResponder | None] | None:
+            found = await self._published.responder(authority.id)
+            if found is not None and (before is None or found.revision != before.revision):
+                return None
+            fresh = await self._store.authority(authority.id)
+            if fresh is None:
+                raise NotFound("CA not found")
+            rules.check_can_sign(fresh)
+            return fresh, found
+
+        async def act(checked: object, intents: Open) -> tuple[x509.Certificate, StoredKey] | None:
+            return None if checked is None else await self._certified(loaded, intents)
+
+        def record(
+            checked: tuple[Authority, StoredResponder | None] | None, done: tuple[x509.Certificate, StoredKey] | None
+        ) -> Decision:
+            return Decision(()) if checked is None or done is None else self._recorded(*done, *checked)
+
+        await self._log.perform(ANONYMOUS, KeyProcedure(self._intents, ANONYMOUS, check=check, act=act, record=record))
+
+    async def _certified(self, loaded: Loaded, intents: Open) -> tuple[x509.Certificate, StoredKey]:
+        authority = loaded.authority
+        seconds = self._log.clock.now() // NANOSECONDS
         key = await cpu_threads().run(self._engine.create, f"{authority.id}.ocsp", _SPEC)
         drafted = draft_responder(
             loaded.issuer, key.load_public_key(), serial=new_serial(), now=seconds, valid_to=seconds + _LIFE
         )
-        serial = format_serial(drafted.serial)
-        async with self._intents.open(ANONYMOUS) as intents:
-            if not loaded.quick:
-                await intents.begin(IntentKind.SIGN, authority.id, authority.engine_id, serial)
-            try:
-                certificate = await loaded.threads.run(sign_draft, drafted, loaded.signer)
-            except NotFound as error:  # the key, and not what was asked for
-                raise EngineUnavailable(error.reason) from error
+        if not loaded.quick:
+            await intents.begin(IntentKind.SIGN, authority.id, authority.engine_id, format_serial(drafted.serial))
+        try:
+            return await loaded.threads.run(sign_draft, drafted, loaded.signer), key
+        except NotFound as error:  # the key, and not what was asked for
+            raise EngineUnavailable(error.reason) from error
 
-            async def decide() -> Decision:
-                found = await self._published.responder(authority.id)
-                if found is not None and (before is None or found.revision != before.revision):
-                    return Decision(())
-                return await self._recorded(authority.id, certificate, key, found, intents)
-
-            if await self._log.commit(ANONYMOUS, decide):
-                intents.settle()
-            else:
-                await intents.drop()
-
-    async def _recorded(
-        self,
-        ca_id: str,
-        certificate: x509.Certificate,
-        key: StoredKey,
-        before: StoredResponder | None,
-        intents: Open,
+    def _recorded(
+        self, certificate: x509.Certificate, key: StoredKey, authority: Authority, before: StoredResponder | None
     ) -> Decision:
-        authority = await self._store.authority(ca_id)
-        if authority is None:
-            raise NotFound("CA not found")
-        rules.check_can_sign(authority)
         issuing = Issuing(authority.id, authority.serial)
         state = CertificateState(
             **rules.issued_fields(certificate, _SPEC, issuing, self._deltas, self._log.clock.now()),
@@ -283,7 +284,7 @@ class Responders:
             metadata=canonical(_PURPOSE),
         )
         made = ResponderCreated(
-            ca_id=ca_id,
+            ca_id=authority.id,
             serial=state.serial,
             certificate=state.certificate,
             key=key,
@@ -291,14 +292,12 @@ class Responders:
             valid_to=state.valid_to,
         )
         basis: Basis = {
-            AUTHORITY.of(ca_id): authority.revision,
-            RESPONDER.of(ca_id): 0 if before is None else before.revision,
-            **{INTENT.of(intent.id): intent.revision for intent in intents.begun},
+            AUTHORITY.of(authority.id): authority.revision,
+            RESPONDER.of(authority.id): 0 if before is None else before.revision,
         }
         found = (
             events.CA_SIGN_CERTIFICATE.event(CERTIFICATE.of(state.serial), state),
-            events.RESPONDER_CREATE.event(RESPONDER.of(ca_id), made),
-            *(ended(intent, done=True) for intent in intents.begun),
+            events.RESPONDER_CREATE.event(RESPONDER.of(authority.id), made),
         )
         return Decision(found, basis)
 

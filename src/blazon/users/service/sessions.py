@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 from blazon.caller import Caller
 from blazon.entity import Status, rules
 from blazon.errors import Malformed, NotFound, RuleBroken, Unauthenticated
-from blazon.log import Decision, Log, state_of
+from blazon.log import Decision, Log, Steps, state_of
 from blazon.storage import Sealer
 from blazon.users import events
 from blazon.users.attempts import Attempts
@@ -69,17 +69,23 @@ class Sessions:
         if not secret:
             raise Malformed("secret is missing")
 
-        async def decide() -> Decision:
+        async def check() -> User | None:
+            return await self._store.user_by_identity(identity)
+
+        async def act(user: User | None) -> User:
+            # Not a part of the check: a failed attempt is counted.
             async with self._attempts.attempt(compared(identity), caller.address):
-                user = await self._store.user_by_identity(identity)
                 if not await self._knows(user, secret) or user is None:
                     raise Unauthenticated(_WRONG)
+            return user
+
+        def record(_: User | None, user: User) -> Decision:
             signed = SignedIn(user.id, user.identity, user.epoch, self._log.clock.now())
             event = events.USER_ISSUE_TOKEN.event(f"sign-in:{user.id}", signed)
             return Decision((event,), {USER.of(user.id): user.revision})
 
-        (record,) = await self._log.commit(caller, decide)
-        return self._tokens.pair(record, events.USER_ISSUE_TOKEN.read(record))
+        (made,) = await self._log.perform(caller, Steps(check=check, act=act, record=record))
+        return self._tokens.pair(made, events.USER_ISSUE_TOKEN.read(made))
 
     async def _knows(self, user: User | None, secret: str) -> bool:
         if user is None or user.status is not Status.ENABLED:

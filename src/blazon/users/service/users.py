@@ -12,7 +12,7 @@ from blazon.entity import Status, rules
 from blazon.errors import Conflict, Forbidden, Malformed, NotFound, RuleBroken, Unauthenticated
 from blazon.grouping import GroupRights, GroupStore
 from blazon.listing import Listed, ListFilter, Visibility, Where, listed, visibility_filters
-from blazon.log import Basis, Decision, EventType, Log, Record, entity_of, state_of
+from blazon.log import Basis, Decision, EventType, Log, Record, Steps, entity_of, state_of
 from blazon.storage import Sealer
 from blazon.users import events
 from blazon.users.attempts import Attempts
@@ -224,22 +224,29 @@ class Users:
         if not old:
             raise Malformed("old_secret is missing")
         check_password("new_secret", new, self._password_rule)
-        hashed = ""
 
-        async def decide() -> Decision:
-            nonlocal hashed
+        async def check() -> tuple[User, Basis]:
             principal, basis = await self._rights.caller(caller)
             user, _ = await self._rights.user(caller, principal.id, Action.C_UPDATE)
             expect(caller, user.revision)
+            return user, basis
+
+        async def act(checked: tuple[User, Basis]) -> str:
+            # Not a part of the check: a failed attempt is counted.
+            user, _ = checked
             current = self._sealer.unseal(user.secret, secret_context(user.id)).decode()
             async with self._attempts.attempt(compared(user.identity), caller.address):
                 if not await self._passwords.matches(old, current):
                     raise Unauthenticated("old_secret is not the current password")
-            hashed = hashed or await self._sealed_hash(user.id, new)
+            return await self._sealed_hash(user.id, new)
+
+        def record(checked: tuple[User, Basis], hashed: str) -> Decision:
+            user, basis = checked
             changed = state_of(UserState, user, secret=hashed, epoch=user.epoch + 1, kept=caller.session)
             return Decision((events.USER_UPDATE_SECRET.event(USER.of(user.id), changed),), basis)
 
-        return _only_user(await self._log.commit(caller, decide), events.USER_UPDATE_SECRET)
+        records = await self._log.perform(caller, Steps(check=check, act=act, record=record))
+        return _only_user(records, events.USER_UPDATE_SECRET)
 
     async def set_status(self, caller: Caller, identifier: str, status: Status) -> User:
         """Enables, or disables, which ends every sign-in. The last enabled admin is not: nobody could undo it."""
