@@ -290,8 +290,9 @@ async def test_groups_and_channels_are_two_things(blazon: Running) -> None:
     refused(await blazon.call("GET", f"/channels/{group['id']}"), 404)
     refused(await blazon.call("POST", "/channels", {"name": "n", "parent_id": group["id"]}), 404)
     thing = await blazon.thing()
-    body = {"subject": thing["id"], "object": group["id"]}
-    refused(await blazon.call("POST", "/policies", body), 404, "the object is not a channel")
+    body = {"subject": thing["id"], "object": group["id"], "actions": ["g_list"]}
+    refused(await blazon.call("POST", "/policies", body), 404)  # the object is a group, and no thing is in groups
+    refused(await blazon.call("POST", "/connect", {"subjects": [thing["id"]], "objects": [group["id"]]}), 404)
     person = await blazon.person()
     body = {"subject": person.id, "object": channel["id"], "actions": ["g_list"]}
     refused(await blazon.call("POST", "/users/policies", body), 404)

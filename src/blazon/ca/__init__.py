@@ -8,12 +8,13 @@ of a CA.
 from blazon.ca.apply import APPLIERS
 from blazon.ca.events import TYPES
 from blazon.ca.models import AUTHORITY, CERTIFICATE, CRL, INTENT, PROFILE, REQUEST, RESPONDER
+from blazon.ca.service import Issuance, SignDraft
 from blazon.ca.settings import EngineSettings, PkiSettings
 from blazon.ca.setup import build
 from blazon.room import Room, Table
 from blazon.storage import MigrationSet
 
-__all__ = ["room"]
+__all__ = ["Issuance", "SignDraft", "room"]
 
 room = Room(
     name="ca",

@@ -23,7 +23,7 @@ from blazon.grouping.apply import appliers_of
 from blazon.grouping.events import Authorized, Grouping, GroupSeen, GroupState, PolicyState, group_of
 from blazon.grouping.groups import GroupDraft, GroupFilter, Groups
 from blazon.grouping.models import Group, Placed, Policy
-from blazon.grouping.policies import Members, Policies, PolicyFilter, check_policy
+from blazon.grouping.policies import Members, Policies, PolicyFilter, check_pairs, check_policy
 from blazon.grouping.rights import GroupRights
 from blazon.grouping.store import GroupStore
 
@@ -55,6 +55,7 @@ __all__ = [
     "PolicyState",
     "always",
     "appliers_of",
+    "check_pairs",
     "check_policy",
     "group_body",
     "group_filter",

@@ -16,7 +16,7 @@ from blazon.grouping.store import GroupStore
 from blazon.listing import Where, listed
 from blazon.log import Basis, Decision, Event, EventType, Log
 
-__all__ = ["Members", "Policies", "PolicyFilter", "check_policy"]
+__all__ = ["Members", "Policies", "PolicyFilter", "check_pairs", "check_policy"]
 
 _PAIRS: Final = 10_000
 """How many policies are made or deleted at once."""
@@ -81,7 +81,7 @@ class Policies:
         subject_is_user: bool,
     ) -> list[Policy]:
         """Lets each of the members do something in each of the groups: all of it, or nothing."""
-        _check_pairs(subjects, objects)
+        check_pairs(subjects, objects)
         check_policy(subjects[0], objects[0], actions)
         return await self._add(caller, subjects, objects, actions, subject_is_user=subject_is_user)
 
@@ -94,28 +94,12 @@ class Policies:
         *,
         subject_is_user: bool,
     ) -> list[Policy]:
-        wanted = expanded(tuple(actions)) if subject_is_user else tuple(dict.fromkeys(actions))
-
-        async def decide() -> Decision:
-            basis: Basis = {}
-            made: list[Event] = []
-            # The groups first: who may not even see them is told nothing about the members.
-            for object_ in objects:
-                principal, rests = await self._rights.may_give(caller, object_, wanted)
-                basis |= rests
-            for subject in subjects:
-                basis |= await self._members.may_join(caller, principal, subject, subject_is_user=subject_is_user)
-            for object_ in objects:
-                there = await self._store.policies_in(object_, subjects)
-                basis |= await self._rights.may_replace(principal, object_, there.values())
-                made += (self._added(caller, subject, object_, wanted, there.get(subject)) for subject in subjects)
-                basis |= {
-                    self._grouping.policy.of(subject, object_): there[subject].revision if subject in there else 0
-                    for subject in subjects
-                }
-            return Decision(tuple(made), basis)
-
-        records = await self._log.commit(caller, decide)
+        records = await self._log.commit(
+            caller,
+            lambda: self.connection(
+                caller, subjects, objects, actions, subject_is_user=subject_is_user, members=self._members
+            ),
+        )
         policies = []
         for record in records:
             state = self._grouping.policy_add.read(record)
@@ -131,6 +115,36 @@ class Policies:
                 )
             )
         return policies
+
+    async def connection(
+        self,
+        caller: Caller,
+        subjects: Sequence[str],
+        objects: Sequence[str],
+        actions: Sequence[Action],
+        *,
+        subject_is_user: bool,
+        members: Members,
+    ) -> Decision:
+        """The decision to let each of the members do something in each of the groups. `members` knows the members."""
+        wanted = expanded(tuple(actions)) if subject_is_user else tuple(dict.fromkeys(actions))
+        basis: Basis = {}
+        made: list[Event] = []
+        # The groups first: who may not even see them is told nothing about the members.
+        for object_ in objects:
+            principal, rests = await self._rights.may_give(caller, object_, wanted)
+            basis |= rests
+        for subject in subjects:
+            basis |= await members.may_join(caller, principal, subject, subject_is_user=subject_is_user)
+        for object_ in objects:
+            there = await self._store.policies_in(object_, subjects)
+            basis |= await self._rights.may_replace(principal, object_, there.values())
+            made += (self._added(caller, subject, object_, wanted, there.get(subject)) for subject in subjects)
+            basis |= {
+                self._grouping.policy.of(subject, object_): there[subject].revision if subject in there else 0
+                for subject in subjects
+            }
+        return Decision(tuple(made), basis)
 
     def _added(
         self, caller: Caller, subject: str, object_: str, actions: tuple[Action, ...], there: Policy | None
@@ -166,7 +180,7 @@ class Policies:
 
     async def disconnect(self, caller: Caller, subjects: Sequence[str], objects: Sequence[str]) -> None:
         """Deletes the policies of each of the members in each of the groups: all of them, or none."""
-        _check_pairs(subjects, objects)
+        check_pairs(subjects, objects)
         await self._delete(caller, subjects, objects)
 
     async def _delete(self, caller: Caller, subjects: Sequence[str], objects: Sequence[str]) -> None:
@@ -221,7 +235,7 @@ class Policies:
         return total, policies
 
 
-def _check_pairs(subjects: Sequence[str], objects: Sequence[str]) -> None:
+def check_pairs(subjects: Sequence[str], objects: Sequence[str]) -> None:
     """Two lists whose every pair is meant, each pair once."""
     for what, identifiers in (("subjects", subjects), ("objects", objects)):
         if not identifiers:

@@ -11,9 +11,10 @@ from blazon.things.api import ChannelDraftBody, ThingDraftBody
 from blazon.things.apply import APPLIERS
 from blazon.things.events import TYPES
 from blazon.things.models import CHANNEL, POLICY, THING
+from blazon.things.service import NewThing, Provisioning, ThingDraft
 from blazon.things.setup import build
 
-__all__ = ["Access", "ChannelDraftBody", "ThingDraftBody", "Verdict", "room"]
+__all__ = ["Access", "ChannelDraftBody", "NewThing", "Provisioning", "ThingDraft", "ThingDraftBody", "Verdict", "room"]
 
 room = Room(
     name="things",

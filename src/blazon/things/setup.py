@@ -16,7 +16,7 @@ from blazon.things.api import (
 )
 from blazon.things.events import GROUPING
 from blazon.things.order import Orders
-from blazon.things.service import Decisions, Rights, ThingChannels, ThingMembers, Things
+from blazon.things.service import Decisions, Provisioning, Rights, ThingChannels, ThingMembers, Things
 from blazon.things.store import Store
 from blazon.users import GroupPolicies, People
 
@@ -61,5 +61,5 @@ def build(house: House) -> Parts:
             *PolicyApi(choose, _PLACES, ThingPolicyQuery).routes(),
             *AccessApi(Decisions(house.log, access, people, rights, channel_rights)).routes(),
         ),
-        offers=(access,),
+        offers=(access, Provisioning(things, policies)),
     )

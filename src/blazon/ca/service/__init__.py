@@ -9,6 +9,7 @@ from blazon.ca.service.crls import Crls
 from blazon.ca.service.founding import Founding
 from blazon.ca.service.imports import ImportDraft, Imports
 from blazon.ca.service.intents import Intents
+from blazon.ca.service.issuance import Issuance
 from blazon.ca.service.issuers import Issuers
 from blazon.ca.service.keyring import Keyring
 from blazon.ca.service.life import Life
@@ -34,6 +35,7 @@ __all__ = [
     "ImportDraft",
     "Imports",
     "Intents",
+    "Issuance",
     "Issuers",
     "KeyedDraft",
     "Keyring",

@@ -62,7 +62,7 @@ class Things:
 
     async def create(self, caller: Caller, draft: ThingDraft) -> Thing:
         """Makes a thing, which belongs to the caller."""
-        return (await self._create(caller, (draft,), (self._state(draft),)))[0]
+        return (await self._create(caller, (draft,), (self.state_of_new(draft),)))[0]
 
     async def create_many(self, caller: Caller, drafts: Sequence[ThingDraft]) -> list[Thing]:
         """Makes things, all of them or none (decision C6)."""
@@ -73,12 +73,13 @@ class Things:
         states = []
         for number, draft in enumerate(drafts):
             try:
-                states.append(self._state(draft))
+                states.append(self.state_of_new(draft))
             except RequestError as error:
                 raise error.at(f"things[{number}]") from None
         return await self._create(caller, drafts, states)
 
-    def _state(self, draft: ThingDraft) -> ThingState:
+    def state_of_new(self, draft: ThingDraft) -> ThingState:
+        """The state of a thing to make, with the id and the key that Blazon chooses. Raises Malformed."""
         draft.check()
         identifier, key = draft.id or self._log.new_id(), draft.key or str(uuid.uuid4())
         return ThingState(
@@ -94,34 +95,35 @@ class Things:
         )
 
     async def _create(self, caller: Caller, drafts: Sequence[ThingDraft], states: Sequence[ThingState]) -> list[Thing]:
+        records = await self._log.commit(caller, lambda: self.creation(caller, drafts, states))
+        return [entity_of(Thing, record, events.THING_CREATE.read(record)) for record in records]
+
+    async def creation(self, caller: Caller, drafts: Sequence[ThingDraft], states: Sequence[ThingState]) -> Decision:
+        """The decision to make things. `states` are those of the drafts, from `state_of_new`."""
         several = len(states) > 1
         # What Blazon chose is new; only what a client chose can be there already.
         ids = numbered("an id", [state.id if drafts[number].id else "" for number, state in enumerate(states)])
         keys = numbered("a key", [state.key_hash if drafts[number].key else "" for number, state in enumerate(states)])
 
-        async def decide() -> Decision:
-            principal, basis = await self._people.caller(caller)
-            for what, column, chosen in (("this id", "id", ids), ("this key", "key_hash", keys)):
-                there = await self._store.present(column, list(chosen)) if chosen else ()
-                for value in there:
-                    place = f"things[{chosen[value]}]: " if several else ""
-                    raise Conflict(f"{place}there is a thing with {what}")
-            for identifier, number in ids.items():
-                if await self._people.get(identifier) is not None:  # a policy names its subject by the id alone
-                    place = f"things[{number}]: " if several else ""
-                    raise Conflict(f"{place}this id is that of a user")
-            made: list[Event] = []
-            for number, state in enumerate(states):
-                try:
-                    basis |= await self._owner(principal, state.owner)
-                except RequestError as error:
-                    raise error.at(f"things[{number}]") if several else error from None
-                owned = msgspec.structs.replace(state, owner=state.owner or principal.id)
-                made.append(events.THING_CREATE.event(THING.of(state.id), owned))
-            return Decision(tuple(made), basis)
-
-        records = await self._log.commit(caller, decide)
-        return [entity_of(Thing, record, events.THING_CREATE.read(record)) for record in records]
+        principal, basis = await self._people.caller(caller)
+        for what, column, chosen in (("this id", "id", ids), ("this key", "key_hash", keys)):
+            there = await self._store.present(column, list(chosen)) if chosen else ()
+            for value in there:
+                place = f"things[{chosen[value]}]: " if several else ""
+                raise Conflict(f"{place}there is a thing with {what}")
+        for identifier, number in ids.items():
+            if await self._people.get(identifier) is not None:  # a policy names its subject by the id alone
+                place = f"things[{number}]: " if several else ""
+                raise Conflict(f"{place}this id is that of a user")
+        made: list[Event] = []
+        for number, state in enumerate(states):
+            try:
+                basis |= await self._owner(principal, state.owner)
+            except RequestError as error:
+                raise error.at(f"things[{number}]") if several else error from None
+            owned = msgspec.structs.replace(state, owner=state.owner or principal.id)
+            made.append(events.THING_CREATE.event(THING.of(state.id), owned))
+        return Decision(tuple(made), basis)
 
     async def _owner(self, principal: Principal, owner: str) -> Basis:
         if not owner or owner == principal.id:
