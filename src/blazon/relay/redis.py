@@ -121,6 +121,7 @@ class RedisRelay:
         hints: dict[str, int] = {name: position for name, position in rows}
         head = (await self._log.reader.head()).sequence
         served = hints.get(_CURSOR, 0)
+        self._saved = (served, self._saved[1])  # what is there now: a log that went back took its cursors along
         begin = served if served <= head else 0  # a hint that is not of this log hints at nothing
         self._there.clear()
         for service, stream in self._streams.items():
