@@ -7,15 +7,16 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import aiohttp
+import msgspec
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from blazon.app import ROOMS, tables_of
-from blazon.errors import SettingsError
+from blazon.errors import SettingsError, StartError
 from blazon.settings import load
 from tests.ca.support import key_pem, outside_ca
 from tests.garden import room
-from tests.running import Running, running_rooms
+from tests.running import Running, running, running_rooms
 
 ROOMS_AND_GARDEN = (*ROOMS, room)
 
@@ -86,7 +87,7 @@ async def test_a_stream(tmp_path: Path) -> None:
         assert await answer.content.readuntil(b"\n\n") == b"data: 1\n\n"
 
 
-async def test_a_room_without_its_settings_is_refused_by_the_house(tmp_path: Path) -> None:
+async def test_the_settings_of_a_room(tmp_path: Path) -> None:
     tables = tables_of(ROOMS_AND_GARDEN)
     assert load(flags={"garden.most": "7"}, tables=tables).of(room.settings["garden"]).most == 7  # type: ignore[attr-defined]
     with pytest.raises(SettingsError, match=r"garden\.most must be a whole number from 1"):
@@ -97,3 +98,22 @@ async def test_a_room_without_its_settings_is_refused_by_the_house(tmp_path: Pat
     with pytest.raises(SettingsError, match="there is no table garden"):
         load(file, tables=tables_of(ROOMS))
     assert load(file, tables=None).rooms == {}
+
+
+async def test_two_of_one_name_are_refused(tmp_path: Path) -> None:
+    again = msgspec.structs.replace(
+        room, settings={"garden": type(room.settings["garden"].__name__, (msgspec.Struct,), {})}
+    )
+    with pytest.raises(ValueError, match="two rooms have a table of settings called garden"):
+        tables_of((*ROOMS_AND_GARDEN, again))
+    with pytest.raises(StartError, match=r"choose another address in http\.services\.things"):
+        async with running(tmp_path, redis__embedded="no", http__services__things="192.0.2.1:1"):
+            pass
+
+
+async def test_a_handshake_that_does_not_come_holds_up_no_stop(tmp_path: Path) -> None:
+    async with asyncio.timeout(40):
+        async with garden(tmp_path, http__head_time="1h") as blazon:
+            _, writer = await asyncio.open_connection(*blazon.started.listeners["gate"])
+            await blazon.metric("garden_plants")  # the gate has accepted the connection by now
+    writer.close()

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from typing import NamedTuple
 
+import msgspec
 import structlog
 from prometheus_client import CollectorRegistry
 from prometheus_client.process_collector import ProcessCollector
@@ -44,9 +45,15 @@ _log = structlog.get_logger("blazon")
 
 
 def tables_of(rooms: Iterable[Room]) -> Tables:
-    """The tables of settings that rooms declare, and the one of their services' addresses."""
-    rooms = tuple(rooms)
-    own = {name: table for room in rooms for name, table in room.settings.items()}
+    """The tables of settings that rooms declare, and the one of their services' addresses.
+
+    Raises ValueError when two have one name.
+    """
+    rooms, own = tuple(rooms), dict[str, type[msgspec.Struct]]()
+    for room in rooms:
+        for name, table in room.settings.items():
+            if own.setdefault(name, table) is not table:
+                raise ValueError(f"two rooms have a table of settings called {name}")
     return own | {SERVICES: service_table(name for room in rooms for name in room.ports)}
 
 
@@ -89,11 +96,11 @@ class Blazon:
             if database is None:
                 return
             ending.push_async_callback(database.close)
-            listeners = [
-                Listener("api", self._settings.http.listen),
-                *(Listener(name, address) for name, address in self._settings.services.items()),
-            ]
-            sockets = {listener.name: ending.enter_context(listen(listener.address)) for listener in listeners}
+            listeners = [Listener("api", self._settings.http.listen)]
+            sockets = {"api": ending.enter_context(listen(self._settings.http.listen))}
+            for name, address in self._settings.services.items():
+                listeners.append(Listener(name, address))
+                sockets[name] = ending.enter_context(listen(address, f"in {SERVICES}.{name}"))
             await check_not_lost(database, self._settings.data_path)
             children = self._children(ending)
             await asyncio.gather(
@@ -105,7 +112,9 @@ class Blazon:
                 settings = child.settled(settings)
             house, parts = await self._furnish(database, settings)
             for listener in (each for part in parts for each in part.listeners):
-                sockets[listener.name] = ending.enter_context(listen(listener.address))
+                if listener.name in sockets:
+                    raise ValueError(f"two listeners are called {listener.name}")
+                sockets[listener.name] = ending.enter_context(listen(listener.address, f"for {listener.name}"))
                 listeners.append(listener)
             ending.push_async_callback(house.log.close)
             for part in parts:

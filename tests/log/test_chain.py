@@ -10,7 +10,7 @@ from blazon.clock import ManualClock
 from blazon.errors import LogDamaged
 from blazon.log import Log, trim, verify
 from blazon.storage import Database, open_database
-from tests.toy import look, make, make_log, operation, prepare, writing
+from blazon.testing.toy import look, make, make_log, operation, prepare, writing
 
 _FACTS, _OBSERVATIONS = 12, 6
 

@@ -16,8 +16,8 @@ from blazon.errors import LogDamaged
 from blazon.log import Verified, verify
 from blazon.settings import load
 from blazon.storage import Database, open_database
+from blazon.testing.toy import look, make, make_log, operation, prepare, writing
 from tests.servers import PostgresServer
-from tests.toy import look, make, make_log, operation, prepare, writing
 
 _RECORDS = 40
 _COLUMNS = "sequence, id, type, service, kind, subject, actor, time, traceparent, data, hash"

@@ -7,9 +7,9 @@ from pathlib import Path
 from blazon.errors import Unavailable
 from blazon.log import Event, Follower, Log, Record
 from blazon.storage import Database, open_database
+from blazon.testing.toy import look, make, make_log, open_log, operation, prepare, put, writing
 from tests.interleaving import Heard
 from tests.servers import PostgresServer
-from tests.toy import look, make, make_log, open_log, operation, prepare, put, writing
 
 MADE = frozenset({("toy", "box.make")})
 

@@ -14,10 +14,10 @@ from blazon.errors import LogWentBack, Unavailable
 from blazon.health import Health
 from blazon.log import CURSOR, Decision, Event, Follower, Log, Position, Record, verify
 from blazon.storage import Database, open_database
+from blazon.testing.toy import APPLIERS, BOX, CATALOGUE, look, make, operation, prepare, writing
 from tests.interleaving import Heard
 from tests.servers import PostgresServer
 from tests.servers.proxy import Proxy
-from tests.toy import APPLIERS, BOX, CATALOGUE, look, make, operation, prepare, writing
 
 PATIENCE = 20.0
 

@@ -12,7 +12,7 @@ from blazon.errors import Conflict, RuleBroken
 from blazon.log import Decision, Log, trim
 from blazon.log.once import KEPT_SECONDS
 from blazon.storage import Database
-from tests.toy import BOX, look, make, open_log, put
+from blazon.testing.toy import BOX, look, make, open_log, put
 
 
 def _add(log: Log, identifier: str, amount: int) -> Callable[[], Awaitable[Decision]]:

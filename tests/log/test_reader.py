@@ -7,7 +7,7 @@ import pytest
 from blazon.clock import NANOSECONDS, ManualClock
 from blazon.log import Pulse, trim
 from blazon.storage import Database
-from tests.toy import look, make, open_log, operation
+from blazon.testing.toy import look, make, open_log, operation
 
 
 async def test_pages_follow_each_other(database: Database) -> None:

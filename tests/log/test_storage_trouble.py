@@ -12,8 +12,8 @@ from blazon.errors import OutcomeUnknown, StorageUnavailable
 from blazon.log import Operation, Reader, verify
 from blazon.storage import Database, Transaction, open_database
 from blazon.storage.sqlite import SqliteDatabase
+from blazon.testing.toy import look, make, make_log, operation, prepare, writing
 from tests.servers import PostgresServer
-from tests.toy import look, make, make_log, operation, prepare, writing
 
 
 async def test_a_full_disk_refuses_and_goes_on_when_there_is_room(tmp_path: Path) -> None:

@@ -13,9 +13,9 @@ from blazon.clock import NANOSECONDS, TOLERANCE, ComparedClock, ManualClock, Sys
 from blazon.health import Health
 from blazon.log import Log, Record
 from blazon.storage import open_database
+from blazon.testing.toy import make, make_log, operation, prepare, writing
 from tests.running import running
 from tests.servers import PostgresServer
-from tests.toy import make, make_log, operation, prepare, writing
 
 DAY = 86400 * NANOSECONDS
 KEY = "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="

@@ -5,7 +5,7 @@ import asyncio
 from blazon.clock import ManualClock
 from blazon.log import Log, trim
 from blazon.storage import Database
-from tests.toy import look, make, open_log, operation
+from blazon.testing.toy import look, make, open_log, operation
 
 
 async def _fill(log: Log, clock: ManualClock, rounds: int) -> None:

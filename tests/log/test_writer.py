@@ -10,8 +10,8 @@ from blazon.clock import ManualClock
 from blazon.errors import IntegrityConflict, Unavailable
 from blazon.log import Log, Operation, Reader, Record, Stale, verify
 from blazon.storage import Database, Statement, open_database
+from blazon.testing.toy import look, make, make_log, open_log, operation, prepare, put, writing
 from tests.servers import PostgresServer
-from tests.toy import look, make, make_log, open_log, operation, prepare, put, writing
 
 
 async def _totals(database: Database) -> dict[str, int]:
@@ -79,7 +79,7 @@ async def test_a_conflict_fails_one_operation_of_a_batch_and_no_other(database: 
 
 
 async def test_a_bug_in_an_applier_fails_one_operation_and_no_other(database: Database) -> None:
-    from tests.toy import BROKEN, Seen
+    from blazon.testing.toy import BROKEN, Seen
 
     async with open_log(database) as log:
         outcome = await _together(

@@ -15,8 +15,8 @@ from blazon.health import Health
 from blazon.log import Log, Record
 from blazon.relay import RabbitRelay, RedisRelay, Relay, RelayMetrics, keep_running
 from blazon.settings import Amqp, Redis
+from blazon.testing.toy import make, operation
 from tests.servers import RedisServer
-from tests.toy import make, operation
 
 STREAM = "mainflux.toy"
 

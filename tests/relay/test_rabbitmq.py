@@ -14,9 +14,9 @@ from blazon.clock import rfc3339
 from blazon.health import Health
 from blazon.log import Log, Operation, Record, trim
 from blazon.storage import open_database
+from blazon.testing.toy import look, make, make_log, open_log, operation, prepare, writing
 from tests.relay.support import Consumer, caught_up, message_sequences, record, to_rabbitmq, until
 from tests.servers import PostgresServer, RabbitServer
-from tests.toy import look, make, make_log, open_log, operation, prepare, writing
 
 
 @pytest.fixture

@@ -6,14 +6,17 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from prometheus_client import CollectorRegistry
 from redis.exceptions import InvalidResponse, ResponseError
 
-from blazon.log import Log
+from blazon.log import Log, Operation
+from blazon.relay import RedisRelay, RelayMetrics
 from blazon.relay.redis import _Many
-from blazon.storage import open_database
-from tests.relay.support import STREAM, caught_up, command, entries, record, sequences, to_redis, until
+from blazon.settings import Redis
+from blazon.storage import Statement, open_database
+from blazon.testing.toy import look, make_log, open_log, operation, prepare, writing
+from tests.relay.support import STREAM, caught_up, command, entries, record, relaying, sequences, to_redis, until
 from tests.servers import PostgresServer, RedisServer
-from tests.toy import look, make_log, open_log, operation, prepare, writing
 
 
 @pytest.fixture
@@ -301,3 +304,15 @@ async def test_a_stream_of_another_log_is_not_taken_for_ours(redis: RedisServer,
             await caught_up(log, relay)
         await database.close()
     assert sequences(await entries(redis)) == [*range(1, 31), *range(1, 11), *range(1, 51)]
+
+
+async def test_what_was_saved_is_forgotten_with_the_log_that_went_back(log: Log, redis: RedisServer) -> None:
+    """A log that went back takes the cursor along, and may end later at the very position that was saved before."""
+    metrics = RelayMetrics(CollectorRegistry())
+    relay = RedisRelay(log, redis.url, Redis(), metrics)
+    await record(log, 3)
+    for _ in range(2):
+        async with relaying(log, relay, metrics):
+            await until_saved(log, 3)
+        lost = Statement("UPDATE cursors SET position = 1 WHERE name = 'relay.redis'", ())
+        await log.writer.commit(Operation(also=lambda _: [lost]))  # noqa: B023 - it is run before the next round

@@ -8,9 +8,9 @@ import pytest
 
 from blazon.log import Log
 from blazon.storage import open_database
+from blazon.testing.toy import make, open_log, operation
 from tests.relay.support import STREAM, caught_up, command, entries, record, sequences, to_redis, until
 from tests.servers import RedisServer
-from tests.toy import make, open_log, operation
 
 
 @pytest.fixture

@@ -11,9 +11,9 @@ from blazon.log import Log, Position, cursor_position, move_cursor
 from blazon.relay import RedisRelay, Relay, RelayMetrics, relayed_by_all
 from blazon.settings import Redis
 from blazon.storage import Database, open_database
+from blazon.testing.toy import make_log, open_log, prepare, writing
 from tests.relay.support import caught_up, record, relaying, until
 from tests.servers import PostgresServer, RedisServer, free_port
-from tests.toy import make_log, open_log, prepare, writing
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import pytest
 from blazon.errors import IntegrityConflict, StorageUnavailable
 from blazon.log import Reader, verify
 from blazon.storage.sqlite import SqliteDatabase
-from tests.toy import make, make_log, operation, prepare, writing
+from blazon.testing.toy import make, make_log, operation, prepare, writing
 
 
 @pytest.fixture

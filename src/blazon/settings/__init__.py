@@ -10,7 +10,7 @@ from blazon.settings.duration import Duration
 from blazon.settings.field import NO_TABLES, Field, Tables, fields, service_table
 from blazon.settings.kinds import Count, Port, Positive, secret_meta, span, span_meta, text_meta, url_meta
 from blazon.settings.load import Found, load, trace, unknown_variables
-from blazon.settings.rules import are_origins, is_regular_expression
+from blazon.settings.rules import are_origins, is_listen, is_regular_expression
 from blazon.settings.shape import (
     LISTEN,
     SERVICES,
@@ -51,6 +51,7 @@ __all__ = [
     "Tables",
     "are_origins",
     "fields",
+    "is_listen",
     "is_regular_expression",
     "load",
     "secret_meta",

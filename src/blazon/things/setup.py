@@ -26,8 +26,7 @@ _PLACES: Final = (
     Place("/policies", "thing", ("api", "things")),
     Place("/things/policies", "things", ("api", "things")),
 )
-"""Where policies of things are: the path the service has alone, which also serves those of users' groups where users'
-service answers as well, and the gateway's."""
+"""Where policies of things are: the path of the service, which goes by its object, and the gateway's."""
 
 
 def build(house: House) -> Parts:

@@ -37,6 +37,9 @@ class _Bound:
 
     def __init__(self, route: AnyRoute, schemes: Mapping[str, Scheme], metrics: HttpMetrics) -> None:
         self.route = route
+        missing = [name for name in route.auth.schemes if name not in schemes]
+        if missing:
+            raise LookupError(f"{route.method} {route.path} is for the scheme {missing[0]}, which no room offers")
         self.schemes = tuple(schemes[name] for name in route.auth.schemes)
         self.optional = not route.auth.required
         self.handler = route.handler

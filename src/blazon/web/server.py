@@ -11,6 +11,7 @@ import msgspec
 import structlog
 
 from blazon.errors import StartError
+from blazon.tasks import end
 from blazon.web.connection import Connection
 from blazon.web.crowding import NO_ROOM, Crowding
 from blazon.web.dispatch import Dispatcher
@@ -77,6 +78,8 @@ class _Acceptor:
         if self._pause is not None:
             self._pause.cancel()
         self._socket.close()
+        if self._tls is not None:  # a client may take its time for the handshake, and has asked for nothing yet
+            await end(self._connecting.copy())
         await asyncio.gather(*self._connecting)
 
     def _accept(self) -> None:
@@ -177,8 +180,8 @@ async def _until_empty(front: Front, seconds: float) -> None:
                 await front.changed.wait()
 
 
-def listen(address: str) -> socket.socket:
-    """Binds `host:port`; port 0 is a free one. Raises StartError."""
+def listen(address: str, choose: str = "with --http-listen or BLAZON_HTTP_LISTEN") -> socket.socket:
+    """Binds `host:port`; port 0 is a free one. Raises StartError, which says how to `choose` another address."""
     host, _, port = address.rpartition(":")
     host = host.strip("[]")
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
@@ -191,8 +194,6 @@ def listen(address: str) -> socket.socket:
     except (OSError, OverflowError, ValueError) as error:
         bound.close()
         reason = getattr(error, "strerror", None) or str(error)
-        raise StartError(
-            f"cannot listen on {address} ({reason}): choose another address with --http-listen or BLAZON_HTTP_LISTEN"
-        ) from None
+        raise StartError(f"cannot listen on {address} ({reason}): choose another address {choose}") from None
     bound.setblocking(False)  # noqa: FBT003 - socket's own interface
     return bound

@@ -1,8 +1,11 @@
 """The table in which a room declares its routes.
 
-RouteTable("things", errors=(NotFound,), answer=ThingBody)
-.post("/things", "Create a thing", self.create_thing, body=ThingDraftBody, status=201)
-.get("/things/{id}", "View a thing", self.view_thing)
+It begins with what they have in common, and each line adds one:
+
+    table = RouteTable("things", errors=(NotFound,), answer=ThingBody)
+    table.post("/things", "Create a thing", self.create_thing, body=ThingDraftBody, status=201)
+    table.get("/things/{id}", "View a thing", self.view_thing)
+    return table.routes
 """
 
 from collections.abc import Awaitable, Callable
